@@ -1,0 +1,3 @@
+"""The root conftest: the plugin's own tests drive real pytest runs."""
+
+pytest_plugins = ["pytester"]

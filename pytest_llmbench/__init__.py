@@ -1,0 +1,13 @@
+"""Prompts as pytest cases; runs as evidence; gates as decisions."""
+
+__all__ = ["__version__"]
+
+
+def __getattr__(name: str) -> str:
+    """Look the version up only when asked: importing metadata costs milliseconds."""
+    if name != "__version__":
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib.metadata import version  # noqa: PLC0415 - kept off the import path
+
+    return version("pytest-llmbench")

@@ -1,0 +1,1 @@
+"""What it means: accuracy, variance, patterns, latency. Pure."""

@@ -1,0 +1,1 @@
+"""How it is asked: the engine, warm-up, clocks and wire dialects."""

@@ -1,0 +1,1 @@
+"""A llama.cpp engine in a child process, with a small model of ours."""

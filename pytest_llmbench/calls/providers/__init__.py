@@ -1,0 +1,1 @@
+"""One wire dialect per file; the only users of httpx."""

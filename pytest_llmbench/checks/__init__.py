@@ -1,0 +1,1 @@
+"""Is it right: expectations judged against replies. Pure."""

@@ -1,0 +1,96 @@
+"""What came back from a model: the value that checks judge and records store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_llmbench.prompts.suite import Json
+
+_TRUNCATING_REASONS = frozenset({"length", "max_tokens", "max_output_tokens"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One tool call of a reply.
+
+    Attributes:
+        arguments: the decoded JSON object, or None where what the model wrote
+            is no JSON object (a malformed attempt; `raw` holds it).
+        channel: `native` (the API's own field) or `text:<format>`.
+        raw: the arguments as sent, kept only where they could not be decoded.
+        id: the server's id of the call, where it gives one.
+    """
+
+    name: str
+    arguments: Mapping[str, Json] | None
+    channel: str = "native"
+    raw: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Token counts as the server gave them; None where it gave none.
+
+    Attributes:
+        prompt_tokens: the whole prompt, cached part included.
+        cached_tokens: the part of the prompt taken from the server's cache.
+        output_tokens: everything generated, thinking included.
+    """
+
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Intervals of one call in milliseconds; None where not measured.
+
+    Attributes:
+        ttft_ms: from just before the request is sent to the first delta of
+            any channel (text, thinking, tool call). None without streaming.
+        ttfc_ms: the same to the first text or tool-call delta.
+        e2e_ms: the same to the arrival of the last byte.
+        queue_ms: wait in our own queue, before the request; part of no other.
+        load_ms: model load as the server gave it; inside ttft_ms and e2e_ms.
+        prefill_ms: prompt evaluation as the server gave it.
+        decode_ms: generation as the server gave it.
+    """
+
+    ttft_ms: float | None = None
+    ttfc_ms: float | None = None
+    e2e_ms: float | None = None
+    queue_ms: float | None = None
+    load_ms: float | None = None
+    prefill_ms: float | None = None
+    decode_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One complete reply.
+
+    Attributes:
+        finish_reason: the server's own word, unchanged; None if it gave none.
+        deltas: how many non-empty deltas came (chunks, not tokens).
+    """
+
+    text: str = ""
+    thinking: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    timings: Timings = field(default_factory=Timings)
+    deltas: int = 0
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether the model ran into its output limit."""
+        return self.finish_reason in _TRUNCATING_REASONS
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is neither text nor a tool call (thinking aside)."""
+        return not self.tool_calls and not self.text.strip()

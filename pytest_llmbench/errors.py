@@ -1,0 +1,182 @@
+"""The error tree of pytest-llmbench, drawn once.
+
+::
+
+    LlmbenchError
+    ├── UsageFault              the user's option, spec or setting is wrong
+    │   ├── SpecError           a spec or model name that cannot be read
+    │   └── SettingsError       an option, ini value or configuration key
+    ├── SuiteError              a suite file with faults, all of them at once
+    └── CallError               a call that gave no judgeable reply
+        ├── CallTimeout         the model was too slow (outcome `timeout`)
+        │   ├── FirstByteTimeout    no first token within the limit
+        │   └── StallTimeout        tokens stopped coming
+        ├── Unreachable         refused, DNS, TLS, reset before an answer
+        ├── Unauthorised        401 or 403
+        ├── ModelMissing        the model is not there (404)
+        ├── Unsupported         the model cannot do what was asked (400)
+        ├── ContextOverflow     the prompt is longer than the context
+        ├── PromptTruncated     the server cut the prompt silently
+        ├── Busy                rate limit, queue full, overloaded
+        ├── LoadFailed          the model could not be loaded
+        ├── ServerFault         any other 4xx or 5xx, or a crash in mid-stream
+        ├── StreamTruncated     the stream ended without its end marker
+        ├── ProtocolFault       bytes that are not the protocol
+        ├── MalformedCall       the server rejected the model's own tool call
+        └── EngineMissing       the embedded engine is not installed or died
+
+Every `CallError` but `CallTimeout` and `MalformedCall` is the harness's, the
+network's or the server's fault: outcome `error`, which counts for nobody.
+`MalformedCall` is an answer the model got wrong: outcome `fail`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LlmbenchError(Exception):
+    """Anything this package raises on purpose."""
+
+
+class UsageFault(LlmbenchError):
+    """The user's input is wrong; the message says where and what is allowed."""
+
+
+class SpecError(UsageFault):
+    """A spec string or model name that cannot be read."""
+
+
+class SettingsError(UsageFault):
+    """An option, ini value or configuration key that is wrong."""
+
+
+class SuiteError(LlmbenchError):
+    """A suite file with faults; the message lists every one with file:line."""
+
+
+class CallError(LlmbenchError):
+    """A call that gave no judgeable reply.
+
+    Attributes:
+        kind: the stable word stored in records and JUnit.
+        is_permanent: asking again in this session cannot succeed.
+    """
+
+    kind: ClassVar[str] = "call_error"
+    is_permanent: ClassVar[bool] = False
+
+    @property
+    def outcome(self) -> str:
+        """The trial's outcome that this error means."""
+        return "error"
+
+
+class CallTimeout(CallError):
+    """The whole call took longer than its limit, load time set aside."""
+
+    kind = "timeout"
+
+    @property
+    def outcome(self) -> str:
+        """A model that is too slow has not passed."""
+        return "timeout"
+
+
+class FirstByteTimeout(CallTimeout):
+    """No first token came within the limit."""
+
+    kind = "first_byte_timeout"
+
+
+class StallTimeout(CallTimeout):
+    """Tokens stopped coming for longer than the stall limit."""
+
+    kind = "stalled"
+
+
+class Unreachable(CallError):
+    """No connection, or it broke before an answer began."""
+
+    kind = "unreachable"
+
+
+class Unauthorised(CallError):
+    """The server refused the credentials."""
+
+    kind = "unauthorised"
+    is_permanent = True
+
+
+class ModelMissing(CallError):
+    """The server does not have the model."""
+
+    kind = "model_missing"
+    is_permanent = True
+
+
+class Unsupported(CallError):
+    """The model or server cannot do what the request asks."""
+
+    kind = "unsupported"
+    is_permanent = True
+
+
+class ContextOverflow(CallError):
+    """The prompt is longer than the context in force."""
+
+    kind = "context_overflow"
+
+
+class PromptTruncated(CallError):
+    """The server cut the prompt without saying so; its answer is to another question."""
+
+    kind = "truncated"
+
+
+class Busy(CallError):
+    """The server asks to come back later (429, 503, 529)."""
+
+    kind = "busy"
+
+
+class LoadFailed(CallError):
+    """The server could not load the model."""
+
+    kind = "load_failed"
+
+
+class ServerFault(CallError):
+    """Any other refusal or crash of the server."""
+
+    kind = "server_fault"
+
+
+class StreamTruncated(CallError):
+    """The stream ended before its end marker: a failed sample, no short success."""
+
+    kind = "stream_truncated"
+
+
+class ProtocolFault(CallError):
+    """The server sent bytes that are not its protocol."""
+
+    kind = "protocol_fault"
+
+
+class MalformedCall(CallError):
+    """The server could not parse the tool call the model wrote."""
+
+    kind = "malformed_call"
+
+    @property
+    def outcome(self) -> str:
+        """The model answered, wrongly."""
+        return "fail"
+
+
+class EngineMissing(CallError):
+    """The embedded engine is not installed, cannot start here, or has died."""
+
+    kind = "engine_missing"
+    is_permanent = True

@@ -1,0 +1,1 @@
+"""What is asked: suites, variants, specs. Pure, but for the YAML loader."""
