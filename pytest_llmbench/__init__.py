@@ -1,6 +1,6 @@
 """Prompts as pytest cases; runs as evidence; gates as decisions."""
 
-__all__ = ["__version__"]
+__all__ = ["__version__"]  # noqa: F822 - served by __getattr__
 
 
 def __getattr__(name: str) -> str:
@@ -8,6 +8,6 @@ def __getattr__(name: str) -> str:
     if name != "__version__":
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    from importlib.metadata import version  # noqa: PLC0415 - kept off the import path
+    from importlib.metadata import version
 
     return version("pytest-llmbench")

@@ -34,6 +34,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from typing_extensions import override
+
 
 class LlmbenchError(Exception):
     """Anything this package raises on purpose."""
@@ -78,6 +80,7 @@ class CallTimeout(CallError):
     kind = "timeout"
 
     @property
+    @override
     def outcome(self) -> str:
         """A model that is too slow has not passed."""
         return "timeout"
@@ -129,7 +132,7 @@ class ContextOverflow(CallError):
 
 
 class PromptTruncated(CallError):
-    """The server cut the prompt without saying so; its answer is to another question."""
+    """The server cut the prompt silently: the answer is to another question."""
 
     kind = "truncated"
 
@@ -170,6 +173,7 @@ class MalformedCall(CallError):
     kind = "malformed_call"
 
     @property
+    @override
     def outcome(self) -> str:
         """The model answered, wrongly."""
         return "fail"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from pytest_llmbench.prompts.suite import Json
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_llmbench.prompts.suite import Json
 
 _TRUNCATING_REASONS = frozenset({"length", "max_tokens", "max_output_tokens"})
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 """What JSON and safe YAML can hold."""
@@ -64,10 +67,8 @@ class Prompt:
     @property
     def expects_tool(self) -> bool:
         """Whether some tool must be called."""
-        wanted = self.expect.get("tools") or self.expect.get("tools_in_order")
-        return bool(
-            wanted or self.expect.get("arguments") or self.expect.get("arguments_schema")
-        )
+        keys = ("tools", "tools_in_order", "arguments", "arguments_schema")
+        return any(self.expect.get(key) for key in keys)
 
     @property
     def hash(self) -> str:

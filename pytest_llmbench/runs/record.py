@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Final, Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
 
 from pytest_llmbench.checks.reply import Reply, Timings, ToolCall, Usage
-from pytest_llmbench.prompts.suite import Json
+from pytest_llmbench.checks.verdict import Behaviour, CheckResult
 
 SCHEMA_VERSION: Final = 1
 
 Outcome = Literal["pass", "fail", "timeout", "error", "skipped"]
-Behaviour = Literal["called_right", "called_wrong", "abstained", "malformed", "no_reply"]
-"""What the model did with its tools (five outcomes kept apart); `no_reply` is an
-error, a timeout or a truncated reply."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
-    """One expectation held against one reply.
-
-    Attributes:
-        expected: what was asked for, as short text.
-        got: what came, as short text.
-        why: one sentence that says what is wrong; empty when passed.
-    """
-
-    name: str
-    passed: bool
-    expected: str = ""
-    got: str = ""
-    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,35 +72,36 @@ class Record:
         """The reply's timings, or empty ones."""
         return self.reply.timings if self.reply else Timings()
 
-    def to_json(self) -> dict[str, Json]:
+    def to_json(self) -> dict[str, Any]:
         """Return the line of results.jsonl as plain JSON values."""
-        data: dict[str, Json] = asdict(self)
-        for name in ("checks", "wrong_tools"):
-            data[name] = list(data[name])  # type: ignore[arg-type] # tuples by type
-        reply = data["reply"]
-        if isinstance(reply, dict):
-            reply["tool_calls"] = list(reply["tool_calls"])  # type: ignore[arg-type] # as above
-        return {"schema_version": SCHEMA_VERSION, **data}
+        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
 
 
-def record_from_json(data: dict[str, Json]) -> Record:
+def record_from_json(data: dict[str, Any]) -> Record:
     """Rebuild a record from its stored line.
 
     Raises:
         KeyError, TypeError: the line is no record of this schema version.
     """
     fields = {key: value for key, value in data.items() if key != "schema_version"}
-    fields["checks"] = tuple(CheckResult(**c) for c in fields.get("checks", []))  # type: ignore
-    fields["wrong_tools"] = tuple(fields.get("wrong_tools", []))  # type: ignore
-    reply, fault = fields.get("reply"), fields.get("fault")
-    fields["reply"] = _reply_from_json(reply) if isinstance(reply, dict) else None
-    fields["fault"] = Fault(**fault) if isinstance(fault, dict) else None  # type: ignore
-    return Record(**fields)  # type: ignore
+    fields["checks"] = tuple(CheckResult(**check) for check in fields["checks"])
+    fields["wrong_tools"] = tuple(fields["wrong_tools"])
+    if fields["reply"] is not None:
+        fields["reply"] = reply_from_json(fields["reply"])
+    if fields["fault"] is not None:
+        fields["fault"] = Fault(**fields["fault"])
+    return Record(**fields)
 
 
-def _reply_from_json(data: dict[str, Json]) -> Reply:
-    values = dict(data)
-    values["tool_calls"] = tuple(ToolCall(**c) for c in values["tool_calls"])  # type: ignore
-    values["usage"] = Usage(**values["usage"])  # type: ignore
-    values["timings"] = Timings(**values["timings"])  # type: ignore
-    return Reply(**values)  # type: ignore
+def reply_from_json(data: dict[str, Any]) -> Reply:
+    """Rebuild a stored reply.
+
+    Raises:
+        KeyError, TypeError: the data is no stored reply.
+    """
+    parts = {
+        "tool_calls": tuple(ToolCall(**call) for call in data["tool_calls"]),
+        "usage": Usage(**data["usage"]),
+        "timings": Timings(**data["timings"]),
+    }
+    return Reply(**{**data, **parts})

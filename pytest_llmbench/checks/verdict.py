@@ -1,0 +1,53 @@
+"""What judging a reply says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Behaviour = Literal[
+    "called_right", "called_wrong", "abstained", "malformed", "no_reply"
+]
+"""What the model did with the tools it was offered: five outcomes kept apart.
+
+`malformed` tried to call and could not; it never counts as abstaining.
+`no_reply` is an error, a timeout, or a reply cut off before its end.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """One expectation held against one reply.
+
+    Attributes:
+        expected: what was asked for, as short text.
+        got: what came, as short text.
+        why: one sentence that says what is wrong; empty when passed.
+    """
+
+    name: str
+    passed: bool
+    expected: str = ""
+    got: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One reply judged against one prompt.
+
+    Attributes:
+        checks: every expectation of the prompt, in file order, after the
+            checks that always apply.
+        behaviour: None where the prompt offers no tools.
+        wrong_tools: names called that the prompt does not expect, each once.
+    """
+
+    checks: tuple[CheckResult, ...]
+    behaviour: Behaviour | None = None
+    wrong_tools: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check holds."""
+        return all(check.passed for check in self.checks)
