@@ -1,0 +1,175 @@
+"""From a `*.bench.yaml` file to a `Suite`, with every fault reported at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmbench.errors import SuiteError
+from pytest_llmbench.prompts.schema import schema_faults
+from pytest_llmbench.prompts.suite import Prompt, Suite, Tool
+from pytest_llmbench.prompts.yamlmarks import Fault, MarkedYaml, read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pytest_llmbench.prompts.yamlmarks import Path as KeyPath
+
+    ExpectationFaults = Callable[[Prompt], Iterable[tuple[str, str]]]
+    """Gives (expectation, message) for values that its check cannot use."""
+
+
+def load_suite(
+    path: Path,
+    *,
+    shown_as: str = "",
+    expectation_faults: ExpectationFaults | None = None,
+) -> Suite:
+    """Read and check one suite file.
+
+    Args:
+        path: the file.
+        shown_as: the file's name in messages and in the suite; `path` if empty.
+        expectation_faults: the checks' own word on each prompt's expectations.
+
+    Raises:
+        SuiteError: the message has one line `file:line: fault` per fault.
+    """
+    reading = _Reading(path=path, shown_as=shown_as or str(path))
+    suite = reading.suite()
+    if suite is not None and expectation_faults is not None:
+        reading.judge_expectations(suite, expectation_faults)
+    if suite is None or reading.faults:
+        raise SuiteError("\n".join(sorted_lines(reading.faults)))
+    return suite
+
+
+def sorted_lines(faults: Iterable[tuple[str, Fault]]) -> list[str]:
+    """Return `file:line: message` lines, by file and line, each once."""
+    ordered = sorted(faults, key=lambda fault: (fault[0], fault[1].line))
+    lines = (f"{name}:{fault.line}: {fault.message}" for name, fault in ordered)
+    return list(dict.fromkeys(lines))
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One file being read: its faults gather here."""
+
+    path: Path
+    shown_as: str
+    faults: list[tuple[str, Fault]] = field(default_factory=list)
+    document: MarkedYaml = field(default_factory=MarkedYaml)
+
+    def suite(self) -> Suite | None:
+        self.document = self._read(self.path, self.shown_as)
+        value = self.document.value
+        if self.faults and value is None:
+            return None
+        if not isinstance(value, dict):
+            self._fault((), "a suite is a mapping with the keys suite and prompts")
+            return None
+        self._check(self.document, self.shown_as, "")
+        self._check_ids(value)
+        tools = self._tools(value.get("tools", []))
+        return None if self.faults else self._build(value, tools)
+
+    def judge_expectations(self, suite: Suite, judge: ExpectationFaults) -> None:
+        for index, prompt in enumerate(suite.prompts):
+            for name, message in judge(prompt):
+                place: KeyPath = ("prompts", index, "expect", name)
+                self._fault(place, f"{prompt.id}: expect.{name}: {message}")
+
+    def _read(self, path: Path, shown_as: str) -> MarkedYaml:
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8 text"
+            self.faults.append((shown_as, Fault(1, f"cannot be read: {reason}")))
+            return MarkedYaml()
+        document = read_yaml(text)
+        self.faults.extend((shown_as, fault) for fault in document.faults)
+        return document
+
+    def _check(self, document: MarkedYaml, shown_as: str, definition: str) -> None:
+        for path, message in schema_faults(document.value, definition):
+            self.faults.append((shown_as, Fault(document.line(path), message)))
+
+    def _check_ids(self, value: dict[str, Any]) -> None:
+        prompts = value.get("prompts")
+        entries = prompts if isinstance(prompts, list) else []
+        ids = [p.get("id") for p in entries if isinstance(p, dict)]
+        twice = {key for key, n in Counter(map(str, ids)).items() if n > 1}
+        for index, name in enumerate(ids):
+            if name in twice and name in ids[:index]:
+                self._fault(
+                    ("prompts", index, "id"), f"prompt id {name!r} stands twice"
+                )
+
+    def _tools(self, tools: Any) -> list[Any]:  # noqa: ANN401 - YAML, being checked
+        document, shown_as = self.document, self.shown_as
+        base: KeyPath = ("tools",)
+        if isinstance(tools, str):
+            shown_as = str(Path(self.shown_as).parent / tools)
+            document = self._read(self.path.parent / tools, shown_as)
+            self._check(document, shown_as, "toolList")
+            tools, base = document.value, ()
+        entries = tools if isinstance(tools, list) else []
+        for index, tool in enumerate(entries):
+            message = _parameters_fault(tool)
+            if message:
+                line = document.line((*base, index, "parameters"))
+                self.faults.append((shown_as, Fault(line, message)))
+        return entries
+
+    def _build(self, value: dict[str, Any], tools: list[Any]) -> Suite:
+        offered = tuple(Tool(**tool) for tool in tools)
+        defaults = value.get("defaults") or {}
+        prompts = tuple(
+            _prompt(entry, value, defaults, offered, self.document.line(("prompts", i)))
+            for i, entry in enumerate(value["prompts"])
+        )
+        phase = value.get("phase", value["suite"])
+        return Suite(
+            name=value["suite"], phase=phase, prompts=prompts, path=self.shown_as
+        )
+
+    def _fault(self, path: KeyPath, message: str) -> None:
+        self.faults.append((self.shown_as, Fault(self.document.line(path), message)))
+
+
+def _parameters_fault(tool: object) -> str | None:
+    from jsonschema import Draft202012Validator, SchemaError
+
+    parameters = tool.get("parameters") if isinstance(tool, dict) else None
+    if not isinstance(parameters, dict) or not isinstance(tool, dict):
+        return None
+    try:
+        Draft202012Validator.check_schema(parameters)
+    except SchemaError as error:
+        return f"tool {tool.get('name')!r}: parameters: {error.message}"
+    return None
+
+
+def _prompt(
+    entry: dict[str, Any],
+    suite: dict[str, Any],
+    defaults: dict[str, Any],
+    tools: tuple[Tool, ...],
+    line: int,
+) -> Prompt:
+    expect = entry["expect"]
+    return Prompt(
+        id=entry["id"],
+        text=entry["prompt"],
+        title=entry.get("title", ""),
+        purpose=entry.get("purpose", ""),
+        category=entry.get("category", ""),
+        system=entry.get("system", suite.get("system", "")),
+        tools=tools,
+        expect={} if expect == "none" else expect,
+        options={**defaults.get("options", {}), **entry.get("options", {})},
+        marks=(*defaults.get("marks", ()), *entry.get("marks", ())),
+        line=line,
+    )
