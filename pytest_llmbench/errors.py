@@ -32,9 +32,12 @@ network's or the server's fault: outcome `error`, which counts for nobody.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
+
+if TYPE_CHECKING:
+    from pytest_llmbench.checks.reply import Reply
 
 
 class LlmbenchError(Exception):
@@ -63,10 +66,12 @@ class CallError(LlmbenchError):
     Attributes:
         kind: the stable word stored in records and JUnit.
         is_permanent: asking again in this session cannot succeed.
+        partial: the `Reply` as far as it came, or None.
     """
 
     kind: ClassVar[str] = "call_error"
     is_permanent: ClassVar[bool] = False
+    partial: Reply | None = None
 
     @property
     def outcome(self) -> str:

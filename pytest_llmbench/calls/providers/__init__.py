@@ -1,1 +1,40 @@
 """One wire dialect per file; the only users of httpx."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_llmbench.errors import Unsupported
+
+if TYPE_CHECKING:
+    from pytest_llmbench.calls.clock import Clock
+    from pytest_llmbench.calls.debuglog import DebugLog
+    from pytest_llmbench.calls.providers.base import Provider
+    from pytest_llmbench.calls.request import Target
+
+SPOKEN: Final = ("ollama", "embedded")
+"""The providers this version can call."""
+
+
+def open_provider(target: Target, clock: Clock, debug: DebugLog | None) -> Provider:
+    """Return the provider that speaks to a target's server.
+
+    Dialects are imported here, so that a run pays only for those it uses.
+
+    Raises:
+        Unsupported: no dialect speaks this provider's protocol yet.
+    """
+    if target.provider == "ollama":
+        from pytest_llmbench.calls.providers.ollama import OllamaProvider
+
+        ollama = OllamaProvider(target.base_url, clock)
+        ollama.transport.debug = debug
+        return ollama
+    if target.provider == "embedded":
+        from pytest_llmbench.calls.providers.embedded import EmbeddedProvider
+
+        embedded = EmbeddedProvider(clock)
+        embedded.debug = debug
+        return embedded
+    msg = f"no dialect for provider {target.provider!r}; known: {', '.join(SPOKEN)}"
+    raise Unsupported(msg)

@@ -1,0 +1,111 @@
+"""One trial's call: residency first, then the request, then the judgement of time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_llmbench.calls.clock import elapsed_ms
+from pytest_llmbench.calls.request import Answer
+from pytest_llmbench.errors import CallError, CallTimeout, PromptTruncated
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from pytest_llmbench.calls.clock import Clock
+    from pytest_llmbench.calls.providers.base import Provider
+    from pytest_llmbench.calls.request import CallRequest, Residency
+    from pytest_llmbench.checks.reply import Reply
+
+_MAX_CHARS_PER_TOKEN = 6.0
+"""No tokenizer packs natural text more densely than this on average."""
+
+
+async def ask(
+    provider: Provider, request: CallRequest, slots: asyncio.Semaphore, clock: Clock
+) -> Answer:
+    """Ask once, under the rules of measurement; never raises a `CallError`.
+
+    While the server does not show the model, the first byte is granted the load
+    time on top: closing the connection would abort the load. The wait for one
+    of our own slots is `queue_ms` and part of no latency.
+    """
+    queued_ns = clock.now_ns()
+    async with slots:
+        queue_ms = elapsed_ms(queued_ns, clock.now_ns())
+        started_at = clock.utc().isoformat()
+        residency: Residency | None = None
+        try:
+            residency = await provider.residency(request.model)
+            reply = await provider.ask(_with_load_time(request, residency))
+            _check_time(reply, request.limits.call_s, provider.where)
+            _check_whole_prompt(reply, request, residency)
+        except CallError as error:
+            error.partial = _queued(error.partial, queue_ms)
+            return Answer(
+                error=error,
+                started_at=started_at,
+                is_resident=residency.is_resident if residency else None,
+            )
+    return Answer(
+        reply=_queued(reply, queue_ms),
+        started_at=started_at,
+        is_resident=residency.is_resident if residency else None,
+    )
+
+
+def _with_load_time(request: CallRequest, residency: Residency | None) -> CallRequest:
+    """Grant load time to a model that is not there, or not with this context."""
+    if residency is None:
+        return request
+    wanted = request.options.get("num_ctx")
+    other_context = (
+        wanted is not None
+        and residency.context_length is not None
+        and residency.context_length != wanted
+    )
+    is_loading = not residency.is_resident or other_context
+    return replace(request, limits=replace(request.limits, is_loading=is_loading))
+
+
+def _check_time(reply: Reply, call_s: float, where: str) -> None:
+    timings = reply.timings
+    if timings.e2e_ms is None:
+        return
+    net_s = (timings.e2e_ms - (timings.load_ms or 0.0)) / 1e3
+    if net_s > call_s:
+        msg = f"{where}: the reply took {net_s:.1f} s, load apart; limit {call_s:g} s"
+        error = CallTimeout(msg)
+        error.partial = reply
+        raise error
+
+
+def _check_whole_prompt(
+    reply: Reply, request: CallRequest, residency: Residency | None
+) -> None:
+    """Refuse an answer to a prompt that the server has cut.
+
+    Ollama cuts to the whole context, or to half of it and 2 or 3 tokens, and
+    says nothing; a count there with far too many characters per token is a cut.
+    """
+    counted = reply.usage.prompt_tokens
+    told = residency.context_length if residency else None
+    context = request.options.get("num_ctx") or told
+    if not counted or not isinstance(context, int):
+        return
+    cut_counts = {context, context - 1, *range(context // 2, context // 2 + 5)}
+    sent_chars = sum(len(message.content) for message in request.messages)
+    if counted in cut_counts and sent_chars / counted > _MAX_CHARS_PER_TOKEN:
+        msg = (
+            f"the server counted {counted} prompt tokens in a context of {context}"
+            f" for {sent_chars} characters: it cut the prompt; raise num_ctx"
+        )
+        error = PromptTruncated(msg)
+        error.partial = reply
+        raise error
+
+
+def _queued(reply: Reply | None, queue_ms: float) -> Reply | None:
+    if reply is None:
+        return None
+    return replace(reply, timings=replace(reply.timings, queue_ms=queue_ms))

@@ -1,0 +1,116 @@
+"""One asyncio loop in one background thread; pytest's thread waits for replies."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+from pytest_llmbench.calls.ask import ask
+from pytest_llmbench.calls.clock import Clock, SystemClock
+from pytest_llmbench.calls.providers import open_provider
+from pytest_llmbench.calls.warmup import warm_up
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from pytest_llmbench.calls.debuglog import DebugLog
+    from pytest_llmbench.calls.providers.base import Provider
+    from pytest_llmbench.calls.request import (
+        Answer,
+        CallRequest,
+        ModelFacts,
+        Target,
+        WarmupResult,
+    )
+
+_T = TypeVar("_T")
+_CLOSE_S = 10.0
+
+
+class Engine:
+    """Owns every connection of the session.
+
+    The thread starts with the first call and ends with `close`. Methods may be
+    called from pytest's thread only; an interrupt there cancels the call.
+    """
+
+    def __init__(
+        self, clock: Clock | None = None, debug: DebugLog | None = None
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._debug = debug
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._providers: dict[tuple[str, str], Provider] = {}
+        self._slots: dict[tuple[str, str], asyncio.Semaphore] = {}
+
+    def ask(self, target: Target, request: CallRequest) -> Answer:
+        """Ask once and wait; errors of the call are in the answer."""
+        provider = self._provider(target)
+        slots = self._slots[target.provider, target.base_url]
+        return self._wait(ask(provider, request, slots, self._clock))
+
+    def warm_up(self, target: Target, request: CallRequest) -> WarmupResult:
+        """Warm one model and wait."""
+        return self._wait(warm_up(self._provider(target), request, self._clock))
+
+    def facts(self, target: Target) -> ModelFacts:
+        """Identify a model and its server.
+
+        Raises:
+            CallError: the server can't be reached or lacks the model.
+        """
+        return self._wait(self._provider(target).facts(target.model))
+
+    def model_names(self, target: Target) -> list[str]:
+        """List the models of a server.
+
+        Raises:
+            CallError: the server can't be reached.
+        """
+        return self._wait(self._provider(target).model_names())
+
+    def close(self) -> None:
+        """End connections, child processes and the thread."""
+        if self._loop is None or self._thread is None:
+            return
+        try:
+            self._wait(self._close_providers())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(_CLOSE_S)
+            self._loop.close()
+            self._loop = self._thread = None
+            if self._debug:
+                self._debug.close()
+
+    def _provider(self, target: Target) -> Provider:
+        key = (target.provider, target.base_url)
+        if key not in self._providers:
+            provider = open_provider(target, self._clock, self._debug)
+            self._providers[key] = provider
+            self._slots[key] = asyncio.Semaphore(provider.slots)
+        return self._providers[key]
+
+    async def _close_providers(self) -> None:
+        for provider in self._providers.values():
+            await provider.close()
+        self._providers.clear()
+
+    def _wait(self, work: Coroutine[object, object, _T]) -> _T:
+        future = asyncio.run_coroutine_threadsafe(work, self._running_loop())
+        try:
+            return future.result()
+        except BaseException:  # Ctrl-C: the call in flight must not go on
+            future.cancel()
+            raise
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(
+                target=self._loop.run_forever, name="llmbench-engine", daemon=True
+            )
+            self._thread.start()
+        return self._loop

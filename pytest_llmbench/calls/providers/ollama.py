@@ -1,0 +1,303 @@
+"""Ollama's native API: `/api/chat` as newline-delimited JSON."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_llmbench.calls.assembly import ReplyBuilder, decoded_call
+from pytest_llmbench.calls.providers.http import (
+    HttpStatusError,
+    HttpTransport,
+    decode_json,
+)
+from pytest_llmbench.calls.providers.ollama_errors import (
+    error_of_status,
+    error_of_text,
+    missing_model,
+)
+from pytest_llmbench.calls.request import ModelFacts, Residency
+from pytest_llmbench.checks.reply import Usage
+from pytest_llmbench.errors import CallError, ProtocolFault, StreamTruncated
+
+if TYPE_CHECKING:
+    from pytest_llmbench.calls.clock import Clock
+    from pytest_llmbench.calls.request import CallRequest
+    from pytest_llmbench.checks.reply import Reply
+
+DEFAULT_PORT: Final = 11434
+_PROBE_S: Final = 8.0
+"""`/api/ps` may block up to 5 s while VRAM is recovered."""
+
+_LOAD_OPTIONS: Final = ("num_ctx",)
+"""Options that make Ollama load the model anew when they change."""
+
+_DURATIONS: Final = {
+    "load_duration": "load_ms",
+    "prompt_eval_duration": "prefill_ms",
+    "eval_duration": "decode_ms",
+}
+_THINK: Final = {"none": False, "minimal": "low"}
+
+
+def base_url_from_host(host: str) -> str:
+    """Return the URL that a value of OLLAMA_HOST means.
+
+    All forms of the server's own documentation are read: `host`, `host:port`,
+    `:port`, `[::1]:port`, `http://h` (port 80), `https://h` (443), a path kept;
+    `0.0.0.0` and `::` become the loopback address; quotes and blanks are
+    trimmed; a port that is none falls back to the default.
+
+    >>> base_url_from_host("0.0.0.0:8080")
+    'http://127.0.0.1:8080'
+    >>> base_url_from_host("https://box/ollama")
+    'https://box:443/ollama'
+    >>> base_url_from_host("[::1]")
+    'http://[::1]:11434'
+    """
+    text = host.strip().strip("\"'").strip()
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "http", text
+    port = {"http": 80, "https": 443}.get(scheme, DEFAULT_PORT)
+    default = port if separator else DEFAULT_PORT
+    authority, slash, path = rest.partition("/")
+    name, port = _host_and_port(authority, default)
+    name = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(name, name)  # noqa: S104 - turned into loopback
+    return f"{scheme}://{name}:{port}{(slash + path).rstrip('/')}"
+
+
+def _host_and_port(authority: str, default: int) -> tuple[str, int]:
+    if authority.count(":") > 1 and not authority.startswith("["):
+        return f"[{authority}]", default
+    match = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(.*))?", authority)
+    if not match:
+        return authority, default
+    written = match[2] or ""
+    is_port = written.isdecimal() and int(written) <= 65535  # noqa: PLR2004 - the highest port
+    return match[1], int(written) if is_port else default
+
+
+class OllamaProvider:
+    """One Ollama server."""
+
+    slots = 1
+
+    def __init__(self, base_url: str, clock: Clock) -> None:
+        hint = "start it with `ollama serve`, or set OLLAMA_HOST"
+        self.transport = HttpTransport(base_url, clock, hint=hint)
+        self.where = f"ollama at {base_url}"
+
+    async def ask(self, request: CallRequest) -> Reply:
+        """Send one chat request and return its complete reply."""
+        builder = ReplyBuilder(self.transport.clock.now_ns())
+        stream = _ChatStream(builder, self.where)
+        body = _chat_body(request)
+        try:
+            end_ns = await self.transport.stream(
+                "/api/chat", body, request.limits, stream.line
+            )
+            stream.check_ended()
+        except HttpStatusError as error:
+            raise await self._meaning(error, request.model) from None
+        except CallError as error:
+            error.partial = builder.reply()
+            raise
+        builder.end(end_ns)
+        return builder.reply()
+
+    async def facts(self, model: str) -> ModelFacts:
+        """Read version, digest, details and capabilities."""
+        version = await self._json("GET", "/api/version")
+        entry = await self._listed(model)
+        if entry is None:
+            raise missing_model(model, self.where, await self.model_names())
+        shown = await self._json("POST", "/api/show", {"model": model})
+        details = entry.get("details") or shown.get("details") or {}
+        info = shown.get("model_info") or {}
+        context = info.get(f"{info.get('general.architecture')}.context_length")
+        return ModelFacts(
+            server=self.where,
+            server_version=str(version.get("version", "")),
+            digest=str(entry.get("digest", "")),
+            quantization=str(details.get("quantization_level", "")),
+            parameter_size=str(details.get("parameter_size", "")),
+            capabilities=tuple(map(str, shown.get("capabilities") or ())),
+            context_length=context if isinstance(context, int) else None,
+        )
+
+    async def residency(self, model: str) -> Residency | None:
+        """Read `/api/ps`."""
+        running = await self._json("GET", "/api/ps")
+        for entry in running.get("models") or ():
+            if _same_model(entry.get("name") or entry.get("model") or "", model):
+                return _residency(entry)
+        return Residency(is_resident=False)
+
+    async def preload(self, request: CallRequest) -> float | None:
+        """Send the documented empty request, under the load limit."""
+        limits = request.limits
+        body = {
+            "model": request.model,
+            "messages": [],
+            "stream": False,
+            "keep_alive": request.keep_alive_s,
+            "options": _options(request, only=_LOAD_OPTIONS),
+        }
+        started_ns = self.transport.clock.now_ns()
+        timeout_s = limits.load_s + limits.call_s
+        await self._json("POST", "/api/chat", body, timeout_s, request.model)
+        return (self.transport.clock.now_ns() - started_ns) / 1e9
+
+    async def model_names(self) -> list[str]:
+        """List what is pulled."""
+        tags = await self._json("GET", "/api/tags")
+        return [str(entry.get("name", "")) for entry in tags.get("models") or ()]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.transport.close()
+
+    async def _listed(self, model: str) -> dict[str, Any] | None:
+        tags = await self._json("GET", "/api/tags")
+        for entry in tags.get("models") or ():
+            if _same_model(str(entry.get("name", "")), model):
+                return dict(entry)
+        return None
+
+    async def _json(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        timeout_s: float = _PROBE_S,
+        model: str = "",
+    ) -> dict[str, Any]:
+        try:
+            value = await self.transport.json(
+                method, path, body=body, timeout_s=timeout_s
+            )
+        except HttpStatusError as error:
+            raise await self._meaning(error, model) from None
+        if not isinstance(value, dict):
+            msg = f"{self.where}{path} sent no JSON object; is this an Ollama server?"
+            raise ProtocolFault(msg)
+        return value
+
+    async def _meaning(self, error: HttpStatusError, model: str) -> CallError:
+        body = error.json()
+        text = body.get("error") if isinstance(body, dict) else None
+        if error.status == 404 and isinstance(text, str) and model:  # noqa: PLR2004 - HTTP
+            return missing_model(model, self.where, await self.model_names())
+        return error_of_status(error, self.where)
+
+
+class _ChatStream:
+    """The lines of one `/api/chat` reply."""
+
+    def __init__(self, builder: ReplyBuilder, where: str) -> None:
+        self._builder = builder
+        self._where = where
+        self._is_done = False
+
+    def line(self, data: bytes, at_ns: int) -> None:
+        if not data.strip():
+            return
+        value = decode_json(data, self._where)
+        if not isinstance(value, dict):
+            msg = f"{self._where} sent a line that is no JSON object"
+            raise ProtocolFault(msg)
+        for key in value:
+            if key.startswith("error"):
+                text = str(value[key])
+                named = text if key == "error" else f"{key}: {text}"
+                raise error_of_text(named, self._where, "in mid-reply")
+        self._message(value.get("message") or {}, at_ns)
+        if value.get("done"):
+            self._done(value)
+
+    def check_ended(self) -> None:
+        if not self._is_done:
+            msg = (
+                f"{self._where}: the reply ended after {self._builder.deltas} deltas"
+                " without its `done` line (a crash, or a stop on repeated tokens)"
+            )
+            raise StreamTruncated(msg)
+
+    def _message(self, message: dict[str, Any], at_ns: int) -> None:
+        self._builder.thinking(str(message.get("thinking") or ""), at_ns)
+        self._builder.text(str(message.get("content") or ""), at_ns)
+        for call in message.get("tool_calls") or ():
+            function = call.get("function") or {}
+            name = str(function.get("name") or "")
+            arguments = function.get("arguments", {})
+            whole = decoded_call(name, arguments, str(call.get("id") or ""))
+            self._builder.tool_call(whole, at_ns)
+
+    def _done(self, value: dict[str, Any]) -> None:
+        self._is_done = True
+        self._builder.finish_reason = value.get("done_reason")
+        self._builder.usage = Usage(
+            prompt_tokens=value.get("prompt_eval_count"),
+            output_tokens=value.get("eval_count"),
+        )
+        self._builder.server_ms = {
+            ours: value[theirs] / 1e6
+            for theirs, ours in _DURATIONS.items()
+            if isinstance(value.get(theirs), int)
+        }
+
+
+def _chat_body(request: CallRequest) -> dict[str, Any]:
+    messages = [{"role": m.role, "content": m.content} for m in request.messages]
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": messages,
+        "stream": True,
+        "truncate": False,
+        "keep_alive": request.keep_alive_s,
+        "options": _options(request),
+    }
+    if request.tools:
+        body["tools"] = [
+            {"type": "function", "function": tool.to_json()} for tool in request.tools
+        ]
+    effort = request.options.get("effort")
+    if effort is not None:
+        body["think"] = _THINK.get(str(effort), effort)
+    return body
+
+
+def _options(request: CallRequest, only: tuple[str, ...] = ()) -> dict[str, Any]:
+    options = {key: v for key, v in request.options.items() if key != "effort"}
+    if only:
+        return {key: value for key, value in options.items() if key in only}
+    if request.seed is not None:
+        options["seed"] = request.seed
+    return options
+
+
+def _residency(entry: dict[str, Any]) -> Residency:
+    size, in_vram = entry.get("size"), entry.get("size_vram")
+    told = isinstance(size, int) and isinstance(in_vram, int) and size > 0
+    context = entry.get("context_length")
+    return Residency(
+        is_resident=True,
+        gpu_share=in_vram / size if told and size and in_vram is not None else None,
+        context_length=context if isinstance(context, int) else None,
+        expires_at=str(entry.get("expires_at", "")),
+    )
+
+
+def _same_model(listed: str, asked: str) -> bool:
+    """Compare names as Ollama does: any case, tag `latest` by default.
+
+    >>> _same_model("llama3.2:latest", "Llama3.2")
+    True
+    """
+    return _tagged(listed) == _tagged(asked)
+
+
+def _tagged(name: str) -> str:
+    name = name.lower()
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"

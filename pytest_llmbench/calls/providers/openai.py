@@ -1,0 +1,204 @@
+"""OpenAI's chat completions as server-sent events, and servers compatible with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_llmbench.calls.assembly import ReplyBuilder, decoded_call
+from pytest_llmbench.calls.framing import EventData
+from pytest_llmbench.calls.providers.http import HttpStatusError, decode_json
+from pytest_llmbench.checks.reply import Usage
+from pytest_llmbench.errors import (
+    Busy,
+    CallError,
+    ContextOverflow,
+    ModelMissing,
+    ProtocolFault,
+    ServerFault,
+    StreamTruncated,
+    Unauthorised,
+    Unsupported,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_llmbench.calls.providers.http import HttpTransport
+    from pytest_llmbench.calls.request import CallRequest
+    from pytest_llmbench.checks.reply import Reply
+
+_RENAMED: Final = {"num_predict": "max_tokens"}
+_NOT_SENT: Final = frozenset({"num_ctx", "effort"})
+_BY_STATUS: Final[dict[int, type[CallError]]] = {
+    400: Unsupported,
+    401: Unauthorised,
+    403: Unauthorised,
+    404: ModelMissing,
+    429: Busy,
+    503: Busy,
+    529: Busy,
+}
+
+
+async def ask_chat(
+    transport: HttpTransport,
+    request: CallRequest,
+    *,
+    path: str = "/v1/chat/completions",
+    extra: Mapping[str, Any] | None = None,
+    start_ns: int | None = None,
+) -> Reply:
+    """Send one streamed chat completion and return its complete reply.
+
+    Args:
+        extra: fields of this server's own, put into the body.
+        start_ns: when the call began, if that was before its request is sent
+            (a server that had to be started first).
+
+    Raises:
+        CallError: whatever the server or network does.
+    """
+    builder = ReplyBuilder(transport.clock.now_ns() if start_ns is None else start_ns)
+    stream = ChatStream(builder, transport.where)
+    body = {**_chat_body(request), **(extra or {})}
+    try:
+        end_ns = await transport.stream(path, body, request.limits, stream.line)
+        stream.check_ended(end_ns)
+    except HttpStatusError as error:
+        raise error_of_status(error, transport.where) from None
+    except CallError as error:
+        error.partial = builder.reply()
+        raise
+    builder.end(end_ns)
+    return builder.reply()
+
+
+class ChatStream:
+    """The events of one streamed chat completion."""
+
+    def __init__(self, builder: ReplyBuilder, where: str) -> None:
+        self._builder = builder
+        self._where = where
+        self._events = EventData()
+        self._calls: dict[int, dict[str, str | object]] = {}
+        self._is_done = False
+
+    def line(self, data: bytes, at_ns: int) -> None:
+        """Take one line of the stream."""
+        event = self._events.feed(data.removeprefix(b"\xef\xbb\xbf"))
+        if event is not None:
+            self._event(event, at_ns)
+
+    def check_ended(self, at_ns: int) -> None:
+        """Close the stream.
+
+        Raises:
+            StreamTruncated: neither `[DONE]` nor a finish reason came.
+        """
+        rest = self._events.rest()
+        if rest:
+            self._event(rest, at_ns)
+        if not self._is_done and self._builder.finish_reason is None:
+            msg = (
+                f"{self._where}: the stream ended after {self._builder.deltas} deltas"
+                " without a finish reason or [DONE]"
+            )
+            raise StreamTruncated(msg)
+        for call in self._calls.values():
+            whole = decoded_call(str(call["name"]), call["arguments"], str(call["id"]))
+            self._builder.add_call(whole)
+
+    def _event(self, data: bytes, at_ns: int) -> None:
+        if data.strip() == b"[DONE]":
+            self._is_done = True
+            return
+        value = decode_json(data, self._where)
+        if not isinstance(value, dict):
+            msg = f"{self._where} sent an event that is no JSON object"
+            raise ProtocolFault(msg)
+        if value.get("error"):
+            msg_0 = f"{self._where} in mid-reply: {_message(value)}"
+            raise ServerFault(msg_0)
+        self._usage(value)
+        for choice in (value.get("choices") or ())[:1]:
+            self._delta(choice.get("delta") or {}, at_ns)
+            reason = choice.get("finish_reason")
+            self._builder.finish_reason = reason or self._builder.finish_reason
+
+    def _delta(self, delta: dict[str, Any], at_ns: int) -> None:
+        thinking = delta.get("reasoning_content") or delta.get("reasoning")
+        if isinstance(thinking, str):
+            self._builder.thinking(thinking, at_ns)
+        content = delta.get("content")
+        if isinstance(content, str):
+            self._builder.text(content, at_ns)
+        for fragment in delta.get("tool_calls") or ():
+            self._fragment(fragment, at_ns)
+
+    def _fragment(self, fragment: dict[str, Any], at_ns: int) -> None:
+        index = fragment.get("index")
+        if not isinstance(index, int):
+            index = len(self._calls) if fragment.get("id") else len(self._calls) - 1
+        new = {"id": "", "name": "", "arguments": ""}
+        call = self._calls.setdefault(max(index, 0), dict(new))
+        function = fragment.get("function") or {}
+        call["id"] = fragment.get("id") or call["id"]
+        call["name"] = function.get("name") or call["name"]
+        arguments = function.get("arguments")
+        if isinstance(arguments, dict):
+            call["arguments"] = arguments
+        elif isinstance(arguments, str):
+            call["arguments"] = f"{call['arguments']}{arguments}"
+        self._builder.tool_delta(at_ns)
+
+    def _usage(self, value: dict[str, Any]) -> None:
+        usage = value.get("usage") or {}
+        timings = value.get("timings") or {}
+        details = usage.get("prompt_tokens_details") or {}
+        if usage:
+            self._builder.usage = Usage(
+                prompt_tokens=usage.get("prompt_tokens"),
+                cached_tokens=details.get("cached_tokens", timings.get("cache_n")),
+                output_tokens=usage.get("completion_tokens"),
+            )
+        if {"prompt_ms", "predicted_ms"} <= timings.keys():
+            self._builder.server_ms |= {
+                "prefill_ms": timings["prompt_ms"],
+                "decode_ms": timings["predicted_ms"],
+            }
+
+
+def _chat_body(request: CallRequest) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    for key, value in request.options.items():
+        if key not in _NOT_SENT:
+            body[_RENAMED.get(key, key)] = value
+    if request.seed is not None:
+        body["seed"] = request.seed
+    if request.tools:
+        body["tools"] = [
+            {"type": "function", "function": tool.to_json()} for tool in request.tools
+        ]
+    return body
+
+
+def error_of_status(error: HttpStatusError, where: str) -> CallError:
+    """Return the error that an HTTP status with its body means."""
+    body = error.json()
+    message = _message(body) if isinstance(body, dict) else error.body.strip()[:200]
+    if "exceed_context_size" in error.body or "context_length" in error.body:
+        return ContextOverflow(f"{where}: {message}; shorten the prompt")
+    kind = _BY_STATUS.get(error.status, ServerFault)
+    return kind(f"{where}: HTTP {error.status} {message}")
+
+
+def _message(body: dict[str, Any]) -> str:
+    error = body.get("error", body)
+    if isinstance(error, dict):
+        return str(error.get("message") or error)
+    return str(error)

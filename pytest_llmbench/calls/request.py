@@ -1,0 +1,153 @@
+"""What a call asks for, and what is known of the model that answers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_llmbench.checks.reply import Reply
+    from pytest_llmbench.errors import CallError
+    from pytest_llmbench.prompts.suite import Json, Tool
+    from pytest_llmbench.prompts.variants import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One model at one server.
+
+    Attributes:
+        provider: the wire dialect's word.
+        model: the name sent to the server.
+        base_url: where the server is; empty for the dialect's own default.
+    """
+
+    provider: str
+    model: str
+    base_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long a call may take, in seconds, and how large its reply may be.
+
+    Attributes:
+        connect_s: until the connection stands.
+        call_s: the whole call, model load set aside.
+        load_s: granted on top while the model is not resident.
+        stall_s: between two arrivals once the reply has begun; None for no
+            limit of its own.
+        is_loading: whether the model was seen not resident just before.
+        max_reply_bytes: a longer reply is cut off as a protocol fault.
+    """
+
+    connect_s: float = 5.0
+    call_s: float = 60.0
+    load_s: float = 300.0
+    stall_s: float | None = None
+    is_loading: bool = False
+    max_reply_bytes: int = 32 * 1024 * 1024
+
+    @property
+    def first_byte_s(self) -> float:
+        """The limit of the first byte: a load in progress is granted its time."""
+        return self.call_s + (self.load_s if self.is_loading else 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRequest:
+    """One request to one model.
+
+    Attributes:
+        options: sampling options by Ollama's names; dialects translate.
+        keep_alive_s: how long a local server shall keep the model loaded.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
+    options: Mapping[str, Json] = field(default_factory=dict)
+    seed: int | None = None
+    keep_alive_s: float = 1800.0
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Residency:
+    """Whether a model is loaded, as its server shows it.
+
+    Attributes:
+        gpu_share: part of the model in VRAM, 0 to 1; None if not told.
+        context_length: tokens of context allocated; None if not told.
+        expires_at: when the server will drop it, in its own words.
+    """
+
+    is_resident: bool
+    gpu_share: float | None = None
+    context_length: int | None = None
+    expires_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What identifies a model and its server; empty where not told.
+
+    Attributes:
+        context_length: the longest context the model was trained for.
+    """
+
+    server: str
+    server_version: str = ""
+    digest: str = ""
+    quantization: str = ""
+    parameter_size: str = ""
+    capabilities: tuple[str, ...] = ()
+    context_length: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the facts as plain JSON."""
+        return asdict(self)
+
+
+WarmupStatus = Literal["success", "already_loaded", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmupResult:
+    """What warming one model at one server came to.
+
+    Attributes:
+        wall_s: seconds from the first probe to the last.
+        load_s: seconds the load took; None if the server did not tell.
+    """
+
+    model: str
+    server: str
+    status: WarmupStatus
+    wall_s: float = 0.0
+    load_s: float | None = None
+    gpu_share: float | None = None
+    context_length: int | None = None
+    expires_at: str = ""
+    detail: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as plain JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One finished call: a reply, or an error with what had come by then.
+
+    Attributes:
+        started_at: ISO 8601 UTC, when the request was about to be sent.
+        is_resident: seen just before the call; None where it can't be told.
+    """
+
+    reply: Reply | None = None
+    error: CallError | None = None
+    started_at: str = ""
+    is_resident: bool | None = None

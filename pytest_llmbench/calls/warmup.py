@@ -1,0 +1,70 @@
+"""Bring a model into memory before its first trial, and say how that went."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from pytest_llmbench.calls.clock import elapsed_ms
+from pytest_llmbench.calls.request import Residency, WarmupResult
+from pytest_llmbench.errors import CallError
+from pytest_llmbench.prompts.variants import Message
+
+if TYPE_CHECKING:
+    from pytest_llmbench.calls.clock import Clock
+    from pytest_llmbench.calls.providers.base import Provider
+    from pytest_llmbench.calls.request import CallRequest
+
+QUESTION: Final = "What is 2+2?"
+_ANSWER_TOKENS: Final = 32
+
+
+async def warm_up(
+    provider: Provider, request: CallRequest, clock: Clock
+) -> WarmupResult:
+    """Probe, preload, ask one small question, probe again.
+
+    Args:
+        request: carries the model, its load options and the limits.
+
+    Returns:
+        The result; a failure is a value too, for warm-up is never fatal.
+    """
+    started_ns = clock.now_ns()
+    result = WarmupResult(model=request.model, server=provider.where, status="success")
+    try:
+        before = await provider.residency(request.model)
+        if before and before.is_resident:
+            result = replace(result, status="already_loaded")
+        else:
+            result = replace(result, load_s=await provider.preload(request))
+        await provider.ask(_small_question(request))
+        after = await provider.residency(request.model)
+        result = _seen(result, after)
+    except CallError as error:
+        result = replace(result, status="failed", detail=str(error))
+    wall_s = elapsed_ms(started_ns, clock.now_ns()) / 1e3
+    return replace(result, wall_s=wall_s)
+
+
+def _small_question(request: CallRequest) -> CallRequest:
+    limits = replace(request.limits, is_loading=True)
+    options = {**request.options, "num_predict": _ANSWER_TOKENS}
+    message = Message(role="user", content=QUESTION)
+    return replace(
+        request, messages=(message,), tools=(), options=options, limits=limits
+    )
+
+
+def _seen(result: WarmupResult, after: Residency | None) -> WarmupResult:
+    if after is None:
+        return result
+    if not after.is_resident:
+        detail = "the server does not show the model after loading it"
+        return replace(result, status="failed", detail=detail)
+    return replace(
+        result,
+        gpu_share=after.gpu_share,
+        context_length=after.context_length,
+        expires_at=after.expires_at,
+    )
