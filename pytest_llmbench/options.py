@@ -1,0 +1,290 @@
+"""What the user may set, where, and how each value is read.
+
+One table serves the command line, the ini file and `[tool.llmbench]`. The
+command line wins over the ini file, which wins over the settings file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pytest_llmbench.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+GATES: Final = ("none", "promote", "no-reject")
+DEFAULT_FALLBACK: Final = "anthropic/claude-haiku-5-5"
+
+
+class Option(NamedTuple):
+    """One setting.
+
+    Attributes:
+        key: the word in `[tool.llmbench]`; the ini key is `llmbench_<key>`.
+        read: turns a text or a TOML value into the setting's value, or raises
+            ValueError saying what is allowed.
+        flag: the command-line option; empty where there is none.
+        metavar: names the unit; empty for a switch.
+    """
+
+    key: str
+    read: Callable[[object], Any]
+    default: Any
+    help: str
+    flag: str = ""
+    metavar: str = ""
+    is_list: bool = False
+
+
+def read_names(value: object) -> tuple[str, ...]:
+    """Read names from a list, or from a text with commas or lines.
+
+    >>> read_names("P6, P7")
+    ('P6', 'P7')
+    """
+    parts = value if isinstance(value, list) else [value]
+    if not all(isinstance(part, str) for part in parts):
+        msg = "a text or a list of texts"
+        raise ValueError(msg)
+    words = [word.strip() for part in parts for word in _split(str(part))]
+    return tuple(dict.fromkeys(word for word in words if word))
+
+
+def _split(text: str) -> list[str]:
+    return text.replace("\n", ",").split(",")
+
+
+def read_count(value: object) -> int:
+    """Read a whole number from 1."""
+    number = int(value) if isinstance(value, str) and value.isdecimal() else value
+    if type(number) is not int or number < 1:
+        msg = "a whole number from 1"
+        raise ValueError(msg)
+    return number
+
+
+def read_seconds(value: object) -> float:
+    """Read seconds above 0, a day at most."""
+    try:
+        seconds = float(value) if isinstance(value, (str, int, float)) else 0.0
+    except ValueError:
+        seconds = 0.0
+    if isinstance(value, bool) or not 0 < seconds <= 86_400:  # noqa: PLR2004 - a day
+        msg = "seconds above 0 and up to 86400"
+        raise ValueError(msg)
+    return seconds
+
+
+def read_switch(value: object) -> bool:
+    """Read true or false, as TOML or as an ini file's word."""
+    words = {"true": True, "yes": True, "on": True, "1": True}
+    words |= {"false": False, "no": False, "off": False, "0": False}
+    found = words.get(str(value).lower()) if isinstance(value, (bool, str)) else None
+    if found is None:
+        msg = "true or false"
+        raise ValueError(msg)
+    return found
+
+
+def read_gate(value: object) -> str:
+    """Read one of `GATES`."""
+    if value not in GATES:
+        msg = "one of " + ", ".join(GATES)
+        raise ValueError(msg)
+    return str(value)
+
+
+def read_text(value: object) -> str:
+    """Read a text that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        msg = "a text"
+        raise ValueError(msg)
+    return value.strip()
+
+
+OPTIONS: Final = (
+    Option(
+        "model",
+        read_names,
+        (),
+        "model to test: [provider/]name[?key=value&...]; repeat, or separate by commas",
+        "--model",
+        "M",
+        is_list=True,
+    ),
+    Option(
+        "variant",
+        read_names,
+        ("native_api",),
+        "how prompts are put to the model (default: native_api); repeat, or commas",
+        "--variant",
+        "V",
+        is_list=True,
+    ),
+    Option(
+        "runs",
+        read_count,
+        1,
+        "passes over all prompts, each with its own seed (default: 1)",
+        "--runs",
+        "N",
+    ),
+    Option(
+        "prompts",
+        read_names,
+        (),
+        "only these prompt ids, separated by commas",
+        "--prompts",
+        "IDS",
+    ),
+    Option(
+        "call_timeout",
+        read_seconds,
+        60.0,
+        "limit of one call, model load set aside (default: 60)",
+        "--call-timeout",
+        "SECONDS",
+    ),
+    Option(
+        "warmup",
+        read_switch,
+        default=True,
+        help="load each model and ask it one small question first (default)",
+    ),
+    Option(
+        "baseline",
+        read_text,
+        "",
+        "spec to compare with, by its newest stored run (default: the canonical"
+        " one of the phase)",
+        "--baseline",
+        "SPEC",
+    ),
+    Option(
+        "gate",
+        read_gate,
+        "none",
+        "exit status by decision: promote (0 only if all are PROMOTE), no-reject"
+        " (HOLD passes too), none (pytest's own rule, default)",
+        "--gate",
+        "{none,promote,no-reject}",
+    ),
+    Option(
+        "reports",
+        read_text,
+        "reports",
+        "folder of all records and reports (default: reports)",
+        "--reports",
+        "DIR",
+    ),
+    Option(
+        "debug_log",
+        read_switch,
+        default=False,
+        help="write full requests and responses into the run's folder, secrets masked",
+        flag="--debug-log",
+    ),
+    Option(
+        "load_timeout",
+        read_seconds,
+        300.0,
+        "seconds a model may take to load, on top of the call's limit (default: 300)",
+    ),
+    Option(
+        "stall_timeout",
+        read_seconds,
+        None,
+        "seconds between two arrivals in mid-reply (default: the call's limit)",
+    ),
+    Option(
+        "keep_alive",
+        read_seconds,
+        1800.0,
+        "seconds a local server keeps the model after a call (default: 1800)",
+    ),
+    Option(
+        "num_predict",
+        read_count,
+        2048,
+        "output tokens allowed where neither suite nor spec says (default: 2048)",
+    ),
+)
+"""Every plain setting; tables (`models`, `policy`, `routing`) stand beside them."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionTable:
+    """The options as pytest has read them, with the settings file beside."""
+
+    config: pytest.Config
+    file_values: dict[str, Any]
+    file_name: str
+
+    def value(self, option: Option) -> Any:  # noqa: ANN401 - each option has its type
+        """Return an option's value from the first place that sets it.
+
+        Raises:
+            SettingsError: names the place, the value and what is allowed.
+        """
+        for place, raw in self._places(option):
+            if raw is not None and raw not in ([], ""):
+                try:
+                    return option.read(raw)
+                except ValueError as error:
+                    msg = f"{place} is {raw!r}; it takes {error}"
+                    raise SettingsError(msg) from None
+        return option.default
+
+    def _places(self, option: Option) -> list[tuple[str, object]]:
+        given = self.config.getoption(f"llmbench_{option.key}", None)
+        flag = option.flag or f"--enable-{option.key} / --disable-{option.key}"
+        return [
+            (flag, given),
+            (f"ini key llmbench_{option.key}", self._ini(option.key)),
+            (f"{self.file_name}: {option.key}", self.file_values.get(option.key)),
+        ]
+
+    def _ini(self, key: str) -> object:
+        value: object = self.config.getini(f"llmbench_{key}")
+        return value
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare every option and its ini twin."""
+    group = parser.getgroup("llmbench", "prompts as test cases (llmbench)")
+    for option in OPTIONS:
+        parser.addini(f"llmbench_{option.key}", option.help, default=None)
+        if option.flag:
+            _add_flag(group, option)
+    for word, value in (("enable", True), ("disable", False)):
+        group.addoption(
+            f"--{word}-warmup",
+            dest="llmbench_warmup",
+            action="store_const",
+            const=value,
+            help=f"{word} loading and warming each model before its first trial",
+        )
+
+
+def _add_flag(group: pytest.OptionGroup, option: Option) -> None:
+    dest = f"llmbench_{option.key}"
+    if not option.metavar:
+        group.addoption(
+            option.flag, dest=dest, action="store_const", const=True, help=option.help
+        )
+        return
+    # The default stays None: only then can ini and settings file have their say.
+    action = "append" if option.is_list else "store"
+    group.addoption(
+        option.flag, dest=dest, action=action, metavar=option.metavar, help=option.help
+    )
+
+
+def is_any_given(config: pytest.Config) -> bool:
+    """Whether the command line names any of our options."""
+    dests = (f"llmbench_{option.key}" for option in OPTIONS)
+    return any(config.getoption(dest, None) is not None for dest in dests)

@@ -1,0 +1,93 @@
+"""What the run ran on: host, memory, disk, GPU."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+_NVIDIA_QUERY = "name,memory.total,memory.used,driver_version"
+_GPU_TIMEOUT_S = 5.0
+
+
+def host_inventory(disk_path: Path) -> dict[str, Any]:
+    """Return host facts as plain JSON; what can't be read is null.
+
+    Sizes are in bytes, GPU memory in MiB as `nvidia-smi` gives it.
+    """
+    return {
+        "host": platform.node(),
+        "os": platform.platform(),
+        "python": platform.python_version(),
+        "cpu": {"model": _cpu_model(), "count": os.cpu_count()},
+        "ram": _memory(),
+        "disk": _disk(disk_path),
+        "gpus": _gpus(),
+    }
+
+
+def _cpu_model() -> str | None:
+    try:
+        text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
+    except OSError:
+        return platform.processor() or None
+    for line in text.splitlines():
+        if line.startswith(("model name", "Model")):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _memory() -> dict[str, int | None]:
+    wanted = {"MemTotal": "total_bytes", "MemAvailable": "available_bytes"}
+    found: dict[str, int | None] = dict.fromkeys(wanted.values())
+    try:
+        text = Path("/proc/meminfo").read_text("ascii", "replace")
+    except OSError:
+        return found
+    for line in text.splitlines():
+        key, _, rest = line.partition(":")
+        if key in wanted:
+            found[wanted[key]] = int(rest.split()[0]) * 1024
+    return found
+
+
+def _disk(path: Path) -> dict[str, int | None]:
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    try:
+        usage = shutil.disk_usage(path)
+    except OSError:
+        return {"total_bytes": None, "free_bytes": None}
+    return {"total_bytes": usage.total, "free_bytes": usage.free}
+
+
+def _gpus() -> list[dict[str, Any]] | None:
+    """Ask `nvidia-smi`; None where there is none to ask."""
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return None
+    query = [command, f"--query-gpu={_NVIDIA_QUERY}", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed command, no shell
+            query, capture_output=True, text=True, timeout=_GPU_TIMEOUT_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    rows = [line.split(", ") for line in done.stdout.splitlines() if line.strip()]
+    return [_gpu(row) for row in rows]
+
+
+def _gpu(row: list[str]) -> dict[str, Any]:
+    def number(text: str) -> int | None:
+        return int(text) if text.strip().isdecimal() else None
+
+    name, total, used, driver = (*row, "", "", "", "")[:4]
+    return {
+        "name": name,
+        "memory_total_mib": number(total),
+        "memory_used_mib": number(used),
+        "driver": driver,
+    }

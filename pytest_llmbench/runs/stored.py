@@ -1,0 +1,82 @@
+"""What earlier runs left behind: summaries, the canonical baseline, evidence."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_llmbench.runs.folder import write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CANONICAL: Final = "canonical.json"
+SCHEMA_VERSION: Final = 1
+
+
+def newest_summaries(reports: Path) -> Iterator[dict[str, Any]]:
+    """Yield the stored summary.json of each run, newest first.
+
+    A run without a readable summary (cut off, or from another version) is
+    passed over.
+    """
+    if not reports.is_dir():
+        return
+    days = (d for d in reports.iterdir() if d.is_dir() and d.name[:4].isdecimal())
+    for day in sorted(days, reverse=True, key=lambda path: path.name):
+        for run in sorted(day.iterdir(), reverse=True, key=lambda path: path.name):
+            summary = _read_json(run / "summary.json")
+            if isinstance(summary, dict) and "job_summaries" in summary:
+                yield summary
+
+
+def newest_job(reports: Path, spec: str) -> dict[str, Any] | None:
+    """Return the newest stored job summary of a spec, with its `run_id`."""
+    for summary in newest_summaries(reports):
+        for job in summary["job_summaries"]:
+            if job.get("spec") == spec:
+                return {**job, "run_id": summary.get("run_id", "")}
+    return None
+
+
+def read_canonical(reports: Path) -> dict[str, Any]:
+    """Return the canonical baseline of each phase; empty if there is none."""
+    stored = _read_json(reports / CANONICAL)
+    phases = stored.get("phases") if isinstance(stored, dict) else None
+    return phases if isinstance(phases, dict) else {}
+
+
+def update_canonical(reports: Path, changed: dict[str, Any]) -> Path:
+    """Put new baselines beside those of other phases, under a lock."""
+    reports.mkdir(parents=True, exist_ok=True)
+    with _locked(reports / ".canonical.lock"):
+        phases = {**read_canonical(reports), **changed}
+        data = {"schema_version": SCHEMA_VERSION, "phases": phases}
+        return write_json(reports / CANONICAL, data)
+
+
+def _read_json(path: Path) -> Any:  # noqa: ANN401 - whatever is stored
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock file; where the system has no flock, writes stay atomic."""
+    with path.open("a", encoding="utf-8") as file:
+        try:
+            import fcntl
+        except ImportError:
+            yield
+            return
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)
+            os.utime(path)

@@ -1,0 +1,255 @@
+"""All settings of one session, read once and checked at once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_llmbench.calls.providers import SPOKEN
+from pytest_llmbench.calls.providers.ollama_host import base_url_from_host
+from pytest_llmbench.calls.request import Limits, Target
+from pytest_llmbench.errors import SettingsError, SpecError
+from pytest_llmbench.options import DEFAULT_FALLBACK, OPTIONS, OptionTable
+from pytest_llmbench.policy.thresholds import PolicyThresholds
+from pytest_llmbench.prompts.options import option_fault
+from pytest_llmbench.prompts.spec import ModelName, Spec, parse_model, parse_spec
+from pytest_llmbench.prompts.variants import VARIANTS
+from pytest_llmbench.prompts.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pytest
+
+_TABLES: Final = ("models", "policy", "routing")
+_ALIAS_KEYS: Final = ("provider", "model", "base_url", "options")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """One `[tool.llmbench.models.<alias>]`."""
+
+    provider: str
+    model: str
+    base_url: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What one session works with; seconds are floats, `_s` in their names."""
+
+    models: tuple[ModelName, ...]
+    variants: tuple[str, ...]
+    runs: int
+    prompts: tuple[str, ...]
+    call_timeout_s: float
+    warm_up: bool
+    baseline: Spec | None
+    gate: str
+    reports: Path
+    debug_log: bool
+    load_timeout_s: float
+    stall_timeout_s: float | None
+    keep_alive_s: float
+    num_predict: int
+    aliases: Mapping[str, Alias]
+    policy: Mapping[str, Any]
+    fallback: str
+
+    def thresholds(self, phase: str) -> PolicyThresholds:
+        """Return the policy's thresholds for a phase.
+
+        Raises:
+            SettingsError: an unknown key or a value out of bounds.
+        """
+        common = {k: v for k, v in self.policy.items() if not isinstance(v, dict)}
+        own = self.policy.get(phase, {})
+        return PolicyThresholds.from_mapping({**common, **own}, "[policy]")
+
+    def specs(self, phase: str) -> list[Spec]:
+        """Return the specs to run in a phase: models by variants."""
+        return [
+            Spec(
+                model=model,
+                phase=phase,
+                variant=variant,
+                timeout_s=self.call_timeout_s,
+                warm_up=self.warm_up,
+            )
+            for model in self.models
+            for variant in self.variants
+        ]
+
+    def target(self, model: ModelName) -> Target:
+        """Return who is called for a model name."""
+        alias = self.aliases.get(model.provider)
+        if alias is not None:
+            url = alias.base_url or _default_url(alias.provider)
+            return Target(provider=alias.provider, model=alias.model, base_url=url)
+        url = _default_url(model.provider)
+        return Target(provider=model.provider, model=model.name, base_url=url)
+
+    def alias_options(self, model: ModelName) -> Mapping[str, Any]:
+        """Return the sampling options that a model's alias sets."""
+        alias = self.aliases.get(model.provider)
+        return alias.options if alias else {}
+
+    def limits(self) -> Limits:
+        """Return the time limits of one call."""
+        return Limits(
+            call_s=self.call_timeout_s,
+            load_s=self.load_timeout_s,
+            stall_s=self.stall_timeout_s,
+        )
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Read options, ini values and the settings file.
+
+    Raises:
+        SettingsError, SpecError: the message names the place and what is allowed.
+    """
+    values, name = _file_values(config.rootpath)
+    _check_keys(values, (*(o.key for o in OPTIONS), *_TABLES), name)
+    table = OptionTable(config, values, name)
+    plain = {option.key: table.value(option) for option in OPTIONS}
+    aliases = _aliases(values.get("models", {}), name)
+    routing = _table(values.get("routing", {}), f"{name}: routing")
+    _check_keys(routing, ("fallback",), f"{name}: routing")
+    baseline = plain["baseline"]
+    settings = Settings(
+        models=_models(plain["model"] or tuple(aliases), aliases),
+        variants=_variants(plain["variant"]),
+        runs=plain["runs"],
+        prompts=plain["prompts"],
+        call_timeout_s=plain["call_timeout"],
+        warm_up=plain["warmup"],
+        baseline=_baseline(baseline, aliases) if baseline else None,
+        gate=plain["gate"],
+        reports=config.rootpath / plain["reports"],
+        debug_log=plain["debug_log"],
+        load_timeout_s=plain["load_timeout"],
+        stall_timeout_s=plain["stall_timeout"],
+        keep_alive_s=plain["keep_alive"],
+        num_predict=plain["num_predict"],
+        aliases=aliases,
+        policy=_table(values.get("policy", {}), f"{name}: policy"),
+        fallback=str(routing.get("fallback", DEFAULT_FALLBACK)),
+    )
+    settings.thresholds("")
+    for phase in (k for k, v in settings.policy.items() if isinstance(v, dict)):
+        settings.thresholds(phase)
+    return settings
+
+
+def _file_values(root: Path) -> tuple[dict[str, Any], str]:
+    own, project = root / "llmbench.toml", root / "pyproject.toml"
+    from_project = _read_toml(project).get("tool", {}).get("llmbench", {})
+    if not own.is_file():
+        return from_project, "pyproject.toml [tool.llmbench]"
+    if from_project:
+        msg = (
+            "settings stand in llmbench.toml and in pyproject.toml [tool.llmbench];"
+            " keep them in one of the two"
+        )
+        raise SettingsError(msg)
+    return _read_toml(own), "llmbench.toml"
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    import tomllib
+
+    if not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path.name}: {error}"
+        raise SettingsError(msg) from None
+
+
+def _check_keys(values: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for key in values:
+        if key not in known:
+            msg = f"{where}: unknown key {key!r}{did_you_mean(key, known)}"
+            raise SettingsError(msg)
+
+
+def _table(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        msg = f"{where} must be a table, not {value!r}"
+        raise SettingsError(msg)
+    return value
+
+
+def _aliases(value: object, name: str) -> dict[str, Alias]:
+    where = f"{name}: models"
+    return {
+        alias: _alias(_table(entry, f"{where}.{alias}"), f"{where}.{alias}")
+        for alias, entry in _table(value, where).items()
+    }
+
+
+def _alias(entry: dict[str, Any], where: str) -> Alias:
+    _check_keys(entry, _ALIAS_KEYS, where)
+    provider = entry.get("provider", "ollama")
+    if provider not in SPOKEN:
+        msg = f"{where}: provider {provider!r}{did_you_mean(provider, SPOKEN)}"
+        raise SettingsError(msg)
+    options = _table(entry.get("options", {}), f"{where}.options")
+    for key, option in options.items():
+        fault = option_fault(key, option)
+        if fault:
+            msg = f"{where}.options: {fault}"
+            raise SettingsError(msg)
+    model = entry.get("model")
+    if not isinstance(model, str) or not model:
+        msg = f"{where} lacks the key 'model'"
+        raise SettingsError(msg)
+    base_url = entry.get("base_url", "")
+    return Alias(provider=provider, model=model, base_url=base_url, options=options)
+
+
+def _models(
+    texts: tuple[str, ...], aliases: Mapping[str, Alias]
+) -> tuple[ModelName, ...]:
+    models = []
+    for text in texts:
+        try:
+            model = parse_model(text, aliases)
+        except SpecError as error:
+            msg = f"--model: {error}"
+            raise SettingsError(msg) from None
+        if model.provider not in (*SPOKEN, *aliases):
+            msg = (
+                f"--model {text}: provider {model.provider!r} is known but not spoken"
+                f" by this version, which calls: {', '.join(SPOKEN)}"
+            )
+            raise SettingsError(msg)
+        models.append(model)
+    return tuple(models)
+
+
+def _variants(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in VARIANTS:
+            msg = f"--variant: unknown variant {name!r}{did_you_mean(name, VARIANTS)}"
+            raise SettingsError(msg)
+    return names
+
+
+def _baseline(text: str, aliases: Mapping[str, Alias]) -> Spec:
+    try:
+        return parse_spec(text, aliases)
+    except SpecError as error:
+        msg = f"--baseline: {error}"
+        raise SettingsError(msg) from None
+
+
+def _default_url(provider: str) -> str:
+    if provider != "ollama":
+        return ""
+    return base_url_from_host(os.environ.get("OLLAMA_HOST", ""))
