@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmbench.calls.providers import SPOKEN
@@ -58,6 +58,23 @@ class Settings:
     aliases: Mapping[str, Alias]
     policy: Mapping[str, Any]
     fallback: str
+    root: Path
+
+    def shown(self, path: Path) -> str:
+        """Return a path as seen from the project's root, where it is below it."""
+        is_below = path.is_relative_to(self.root)
+        return str(path.relative_to(self.root) if is_below else path)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as plain JSON, for config.json."""
+        values = asdict(self)
+        del values["root"]
+        return {
+            **values,
+            "reports": self.shown(self.reports),
+            "models": [str(model) for model in self.models],
+            "baseline": str(self.baseline) if self.baseline else None,
+        }
 
     def thresholds(self, phase: str) -> PolicyThresholds:
         """Return the policy's thresholds for a phase.
@@ -65,9 +82,7 @@ class Settings:
         Raises:
             SettingsError: an unknown key or a value out of bounds.
         """
-        common = {k: v for k, v in self.policy.items() if not isinstance(v, dict)}
-        own = self.policy.get(phase, {})
-        return PolicyThresholds.from_mapping({**common, **own}, "[policy]")
+        return PolicyThresholds.for_phase(self.policy, phase, "[policy]")
 
     def specs(self, phase: str) -> list[Spec]:
         """Return the specs to run in a phase: models by variants."""
@@ -138,10 +153,9 @@ def read_settings(config: pytest.Config) -> Settings:
         aliases=aliases,
         policy=_table(values.get("policy", {}), f"{name}: policy"),
         fallback=str(routing.get("fallback", DEFAULT_FALLBACK)),
+        root=config.rootpath,
     )
     settings.thresholds("")
-    for phase in (k for k, v in settings.policy.items() if isinstance(v, dict)):
-        settings.thresholds(phase)
     return settings
 
 

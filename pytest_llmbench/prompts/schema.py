@@ -83,7 +83,8 @@ def _branch_faults(error: ValidationError, path: Path) -> Iterator[tuple[Path, s
         for inner in fitting:
             yield from _faults(inner)
     else:
-        allowed = " or ".join(_branch_word(inner) for inner in error.context or ())
+        words = (_branch_word(inner) for inner in error.context or ())
+        allowed = " or ".join(dict.fromkeys(words))
         yield path, f"{_where(path)} must be {allowed}, not {_short(error.instance)}"
 
 

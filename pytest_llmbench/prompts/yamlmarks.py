@@ -27,7 +27,7 @@ _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLS: Final = {"true": True, "True": True, "false": False, "False": False}
 _INT = re.compile(r"[-+]?[0-9]{1,300}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]{1,300}(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
-_STR_TAG = "tag:yaml.org,2002:str"
+_QUOTED: Final = frozenset("'\"|>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def read_yaml(text: str) -> MarkedYaml:
         document.faults.append(Fault(1, size))
         return document
     try:
-        _limit_depth(text)
+        _scan_events(text, document.faults)
         node = yaml.compose(text, Loader=_LOADER)
         _Converter(document).convert_root(node)
     except yaml.MarkedYAMLError as error:
@@ -76,7 +76,8 @@ def read_yaml(text: str) -> MarkedYaml:
     return document
 
 
-def _limit_depth(text: str) -> None:
+def _scan_events(text: str, faults: list[Fault]) -> None:
+    """Refuse deep nesting before it is built, and tags, which we never follow."""
     depth = 0
     for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -86,6 +87,9 @@ def _limit_depth(text: str) -> None:
         if depth > MAX_DEPTH:
             msg = f"nested deeper than {MAX_DEPTH} levels"
             raise _TooMuchError(msg)
+        if getattr(event, "tag", None):
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            faults.append(Fault(line, "tags (!...) are not read; quote a text instead"))
 
 
 class _Converter:
@@ -127,7 +131,7 @@ class _Converter:
                 self._fault(line, "a key must be a plain word")
                 continue
             key = key_node.value
-            if key == "<<" and key_node.style is None:
+            if key == "<<" and key_node.style not in _QUOTED:
                 self._fault(line, "merge keys (<<) are not read; write the keys out")
                 continue
             if key in value:
@@ -137,13 +141,9 @@ class _Converter:
             value[key] = self._convert(value_node, (*path, key))
         return value
 
-    def _scalar(self, node: yaml.ScalarNode) -> Json:
-        if not node.tag.startswith("tag:yaml.org,2002:"):
-            line = node.start_mark.line + 1
-            self._fault(line, f"tag {node.tag!r} is not read; use plain values")
-        if node.style is not None or node.tag == _STR_TAG:
-            return str(node.value)
-        return plain_scalar(node.value)
+    @staticmethod
+    def _scalar(node: yaml.ScalarNode) -> Json:
+        return node.value if node.style in _QUOTED else plain_scalar(node.value)
 
     def _fault(self, line: int, message: str) -> None:
         self._document.faults.append(Fault(line, message))

@@ -1,0 +1,147 @@
+"""The `llmbench` command: what has to be done outside a pytest session."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_llmbench.errors import CallError, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_llmbench.calls.engine import Engine
+    from pytest_llmbench.calls.request import Target
+
+STARTER = """\
+# A first suite. Run it with: pytest {name} --model MODEL --runs 7
+suite: starter
+phase: atomic
+tools:
+  - name: get_weather
+    description: Get the current weather of a city.
+    parameters:
+      type: object
+      properties: {{city: {{type: string}}}}
+      required: [city]
+prompts:
+  - id: P1
+    title: must call the tool
+    category: action
+    prompt: What's the weather in Oslo?
+    expect: {{tools: [get_weather], arguments: {{get_weather: {{city: Oslo}}}}}}
+  - id: P2
+    title: must not call it
+    category: restraint
+    prompt: Which tools do you have?
+    expect: {{tools: []}}
+  - id: P3
+    title: exact format
+    category: format
+    prompt: Reply with exactly the word READY and nothing else.
+    expect: {{exact: READY}}
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status (0 good, 1 not, 2 usage)."""
+    arguments = _parser().parse_args(argv)
+    command: int = arguments.run(arguments)
+    return command
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="llmbench", description="Beside `pytest`: schema, starter, doctor."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    schema = commands.add_parser("schema", help="print the suite's JSON Schema")
+    schema.set_defaults(run=_schema)
+    init = commands.add_parser("init", help="write a starter suite")
+    init.add_argument("path", nargs="?", default="suites/starter.bench.yaml")
+    init.set_defaults(run=_init)
+    doctor = commands.add_parser("doctor", help="check the server, model and machine")
+    doctor.add_argument("--model", default="", metavar="M", help="model to look for")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _schema(_: argparse.Namespace) -> int:
+    from pytest_llmbench.prompts.schema import suite_schema
+
+    _say(json.dumps(suite_schema(), indent=2))
+    return 0
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    path = Path(arguments.path)
+    if not path.name.endswith((".bench.yaml", ".bench.yml")):
+        return _complain(f"init: {path} must end in .bench.yaml to be collected")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(STARTER.format(name=path))
+    except FileExistsError:
+        return _complain(f"init: {path} exists; name another file")
+    except OSError as error:
+        return _complain(f"init: {path}: {error.strerror}")
+    _say(f"wrote {path}\nrun it: pytest {path} --model MODEL --runs 7")
+    return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from pytest_llmbench.calls.engine import Engine
+    from pytest_llmbench.runs.inventory import host_inventory
+
+    for key, value in host_inventory(Path.cwd()).items():
+        _say(f"{key:<10}{json.dumps(value)}")
+    try:
+        target = _doctor_target(arguments.model)
+    except SpecError as error:
+        return _complain(f"--model: {error}")
+    engine = Engine()
+    try:
+        return _check_server(engine, target)
+    except CallError as error:
+        _say(f"{'problem':<10}{error}")
+        return 1
+    finally:
+        engine.close()
+
+
+def _doctor_target(model: str) -> Target:
+    from pytest_llmbench.calls.providers.ollama_host import base_url_from_host
+    from pytest_llmbench.calls.request import Target
+    from pytest_llmbench.prompts.spec import parse_model
+
+    url = base_url_from_host(os.environ.get("OLLAMA_HOST", ""))
+    if not model:
+        return Target(provider="ollama", model="", base_url=url)
+    name = parse_model(model)
+    is_ollama = name.provider == "ollama"
+    return Target(
+        provider=name.provider, model=name.name, base_url=url if is_ollama else ""
+    )
+
+
+def _check_server(engine: Engine, target: Target) -> int:
+    if not target.model:
+        _say(f"{'models':<10}{', '.join(engine.model_names(target)) or 'none'}")
+        return 0
+    facts = engine.facts(target)
+    for key, value in facts.to_json().items():
+        _say(f"{key:<16}{value}")
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _complain(text: str) -> int:
+    sys.stderr.write(f"llmbench: {text}\n")
+    return 2

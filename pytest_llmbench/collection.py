@@ -1,0 +1,65 @@
+"""From collected items to the plan of the run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_llmbench.items import PromptItem
+from pytest_llmbench.report.numbers import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pytest
+
+    from pytest_llmbench.session import BenchSession
+    from pytest_llmbench.trials import Trial
+
+
+def arrange(items: list[pytest.Item]) -> None:
+    """Order trials model by model.
+
+    Sorting is stable: within a model, suite files keep their order, and within
+    a suite, runs and prompts theirs. Other items keep their places.
+    """
+    places = [i for i, item in enumerate(items) if isinstance(item, PromptItem)]
+    trials = [item for item in items if isinstance(item, PromptItem)]
+    models = list(dict.fromkeys(str(item.trial.spec.model) for item in trials))
+    ranks = {model: rank for rank, model in enumerate(models)}
+    trials.sort(key=lambda item: ranks[str(item.trial.spec.model)])
+    for place, item in zip(places, trials, strict=True):
+        items[place] = item
+
+
+def start(session: BenchSession, items: Sequence[pytest.Item]) -> str:
+    """Note the plan; return why nothing can be asked, or an empty text."""
+    trials = _trials(items)
+    session.plan(trials)
+    if session.config.option.collectonly or session.is_worker or not trials:
+        return ""
+    return session.preflight(trials)
+
+
+def plan_lines(session: BenchSession, items: Sequence[pytest.Item]) -> list[str]:
+    """Return the lines that say what will be run, and where it is written."""
+    trials = _trials(items)
+    if not trials:
+        return []
+    specs = {str(trial.spec) for trial in trials}
+    prompts = {(trial.suite.name, trial.prompt.id) for trial in trials}
+    runs = {trial.run for trial in trials}
+    counts = ", ".join((
+        counted(len(specs), "spec"),
+        counted(len(prompts), "prompt"),
+        counted(len(runs), "run"),
+    ))
+    warm = "on" if session.settings.warm_up else "off"
+    line = f"llmbench: {counts} = {counted(len(trials), 'trial')}; warm-up {warm}"
+    return [
+        line,
+        f"llmbench: records go to {session.settings.shown(session.folder.path)}",
+    ]
+
+
+def _trials(items: Sequence[pytest.Item]) -> list[Trial]:
+    return [item.trial for item in items if isinstance(item, PromptItem)]

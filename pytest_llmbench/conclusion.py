@@ -1,0 +1,252 @@
+"""From records to decisions and files, once the trials are over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_llmbench.analysis.summary import summarise_all, variance_report
+from pytest_llmbench.policy.baseline import Baseline
+from pytest_llmbench.policy.decision import decide, gate_met
+from pytest_llmbench.policy.feedback import RunEvidence, harness_feedback
+from pytest_llmbench.report.markdown import markdown
+from pytest_llmbench.report.view import RunView, job_view
+from pytest_llmbench.runs.folder import RESULTS, write_json
+from pytest_llmbench.runs.inventory import host_inventory
+from pytest_llmbench.runs.stored import (
+    newest_job,
+    newest_summaries,
+    read_canonical,
+    update_canonical,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from pytest_llmbench.analysis.summary import JobSummary
+    from pytest_llmbench.calls.request import WarmupResult
+    from pytest_llmbench.ledger import Ledger
+    from pytest_llmbench.policy.decision import Decision
+    from pytest_llmbench.settings import Settings
+
+SCHEMA_VERSION: Final = 1
+_HISTORY_SUMMARIES: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """What the run came to.
+
+    Attributes:
+        gate_is_met: None where `--gate` asks for nothing.
+    """
+
+    summaries: tuple[JobSummary, ...]
+    decisions: tuple[Decision, ...]
+    gate_is_met: bool | None
+    view: RunView
+
+
+def conclude(ledger: Ledger, settings: Settings, now: datetime) -> Conclusion:
+    """Summarise, decide, and write every file of the run."""
+    inventory = _inventory(ledger, settings)
+    summaries = summarise_all(ledger.records(), ledger.plans())
+    keys = [_comparability(job, ledger, inventory) for job in summaries]
+    decisions = tuple(
+        decide(job, settings.thresholds(job.phase), _baseline(job, settings), key)
+        for job, key in zip(summaries, keys, strict=True)
+    )
+    met = gate_met(_gate_mode(settings.gate), decisions)
+    view = RunView(
+        run_id=ledger.folder.run_id,
+        jobs=tuple(
+            job_view(job, decision, ledger.warmup(job.model))
+            for job, decision in zip(summaries, decisions, strict=True)
+        ),
+        gate=_gate_text(settings.gate, met),
+        gate_is_met=met,
+        files=_files(ledger, settings),
+        notes=tuple(_notes(ledger)),
+    )
+    conclusion = Conclusion(
+        summaries=summaries, decisions=decisions, gate_is_met=met, view=view
+    )
+    ledger.folder.write_json("config.json", ledger.config_json(settings, now))
+    ledger.folder.write_json("inventory.json", inventory)
+    summary = _summary_json(ledger, conclusion, keys)
+    ledger.folder.write_json("summary.json", summary)
+    ledger.folder.write_text("summary.md", markdown(view))
+    _promote(settings, conclusion, summary)
+    _write_feedback(settings)
+    return conclusion
+
+
+def baseline_of_spec(settings: Settings) -> dict[str, Any] | None:
+    """Return the newest stored job of `--baseline`; None if it is stored nowhere."""
+    return newest_job(settings.reports, str(settings.baseline))
+
+
+def _baseline(job: JobSummary, settings: Settings) -> Baseline | None:
+    """Take `--baseline` where it is of this phase, else the canonical spec."""
+    chosen = settings.baseline
+    stored: dict[str, Any] | None
+    if chosen is not None and chosen.phase == job.phase:
+        stored = baseline_of_spec(settings)
+    else:
+        stored = read_canonical(settings.reports).get(job.phase)
+    if stored is None or stored.get("accuracy") is None:
+        return None
+    comparability = stored.get("comparability") or {}
+    return Baseline(
+        spec=stored["spec"],
+        run_id=stored.get("run_id", ""),
+        accuracy=stored["accuracy"],
+        prompt_hashes=comparability.get("prompts") or {},
+        comparability=comparability,
+    )
+
+
+def _comparability(
+    job: JobSummary, ledger: Ledger, inventory: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what must be known to compare this job with another (DESIGN §7)."""
+    facts = ledger.facts.get(job.model, {})
+    options = ledger.options.get(job.spec, {})
+    gpus = inventory["host"]["gpus"] or []
+    return {
+        "prompts": dict(job.plan.prompt_hashes),
+        "model": job.model,
+        "variant": job.variant,
+        "options": {k: v for k, v in options.items() if k != "num_ctx"},
+        "num_ctx": options.get("num_ctx"),
+        "model_digest": facts.get("digest", ""),
+        "quantization": facts.get("quantization", ""),
+        "server_version": facts.get("server_version", ""),
+        "cpu": inventory["host"]["cpu"],
+        "gpu": [gpu["name"] for gpu in gpus],
+    }
+
+
+def _inventory(ledger: Ledger, settings: Settings) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "host": host_inventory(settings.reports),
+        "models": list(ledger.facts.values()),
+        "warmups": [warmup.to_json() for warmup in ledger.warmups.values()],
+    }
+
+
+def _summary_json(
+    ledger: Ledger, conclusion: Conclusion, keys: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    jobs = conclusion.summaries
+    warmups = [warmup.to_json() for warmup in ledger.warmups.values()]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": ledger.folder.run_id,
+        "warmup_enabled": any(w["status"] != "skipped" for w in warmups),
+        "warmup_result": warmups,
+        "results": [
+            {"spec": job.spec, "suite": job.suite, **run.to_json()}
+            for job in jobs
+            for run in job.runs
+        ],
+        "job_summaries": [
+            {**job.to_json(), "comparability": key}
+            for job, key in zip(jobs, keys, strict=True)
+        ],
+        "variance": variance_report(jobs),
+        "policy_decisions": [decision.to_json() for decision in conclusion.decisions],
+        "gate_is_met": conclusion.gate_is_met,
+    }
+
+
+def _promote(
+    settings: Settings, conclusion: Conclusion, summary: dict[str, Any]
+) -> None:
+    """Make the best promoted spec of each phase its canonical baseline.
+
+    A spec promoted against a `--baseline` of the user's choice has not beaten
+    the canonical one, and leaves it.
+    """
+    if settings.baseline is not None:
+        return
+    best: dict[str, tuple[tuple[float, float], dict[str, Any]]] = {}
+    jobs = summary["job_summaries"]
+    for job, decision, stored in zip(
+        conclusion.summaries, conclusion.decisions, jobs, strict=True
+    ):
+        if not decision.becomes_canonical:
+            continue
+        rank = (job.accuracy or 0.0, -(job.latency.e2e_ms.p50 or 0.0))
+        if job.phase not in best or rank > best[job.phase][0]:
+            best[job.phase] = (rank, {**stored, "run_id": summary["run_id"]})
+    if best:
+        changed = {phase: stored for phase, (_, stored) in best.items()}
+        update_canonical(settings.reports, changed)
+
+
+def _write_feedback(settings: Settings) -> None:
+    newest_first: list[dict[str, Any]] = []
+    for summary in newest_summaries(settings.reports):
+        newest_first.append(summary)
+        if len(newest_first) == _HISTORY_SUMMARIES:
+            break
+    history = [
+        evidence for summary in reversed(newest_first) for evidence in _runs(summary)
+    ]
+    feedback = harness_feedback(history, settings.fallback)
+    data = {"schema_version": SCHEMA_VERSION, **feedback}
+    write_json(settings.reports / "harness_feedback.json", data)
+
+
+def _runs(summary: dict[str, Any]) -> Iterator[RunEvidence]:
+    for job in summary["job_summaries"]:
+        prompts = job["prompts"]
+        patterns = {
+            p["prompt_id"]: p["pattern"]["kind"] for p in prompts if p["pattern"]
+        }
+        for index, run in enumerate(job["runs"]):
+            outcomes = {p["prompt_id"]: p["outcomes"][index] for p in prompts}
+            yield RunEvidence(
+                model=job["model"],
+                phase=job["phase"],
+                run_id=summary["run_id"],
+                run=run["run"],
+                passed=run["passed"],
+                total=run["passed"] + run["failed"] + run["timed_out"],
+                prompts={key: word for key, word in outcomes.items() if word},
+                patterns=patterns,
+            )
+
+
+def _gate_mode(gate: str) -> Any:  # noqa: ANN401 - read_gate has checked the word
+    return gate
+
+
+def _gate_text(gate: str, met: bool | None) -> str:  # noqa: FBT001 - one fact
+    if met is None:
+        return ""
+    return f"--gate {gate}: {'met' if met else 'FAILED'}"
+
+
+def _files(ledger: Ledger, settings: Settings) -> tuple[tuple[str, str], ...]:
+    folder = settings.shown(ledger.folder.path)
+    return (
+        ("records", f"{folder}/{RESULTS}"),
+        ("summary", f"{folder}/summary.json, summary.md"),
+        ("feedback", f"{settings.shown(settings.reports)}/harness_feedback.json"),
+    )
+
+
+def _notes(ledger: Ledger) -> Iterator[str]:
+    warmups: Sequence[WarmupResult] = list(ledger.warmups.values())
+    for warmup in warmups:
+        if warmup.status == "failed":
+            yield f"warm-up of {warmup.model} failed: {warmup.detail}"
+    if ledger.reruns:
+        yield (
+            f"{ledger.reruns} reruns of judged trials were left out: the first judged"
+            " attempt of a trial counts"
+        )

@@ -1,0 +1,167 @@
+"""Suite files and prompts as pytest nodes."""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typing_extensions import override
+
+from pytest_llmbench.errors import CallError, SettingsError, SpecError, SuiteError
+from pytest_llmbench.report.failure import error_lines, failure_lines
+from pytest_llmbench.runs.record import Fault
+from pytest_llmbench.session import session_of
+from pytest_llmbench.trials import judged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest_llmbench.calls.request import Answer
+    from pytest_llmbench.checks.verdict import Verdict
+    from pytest_llmbench.runs.record import Record
+    from pytest_llmbench.trials import Trial
+
+
+class TrialFailed(Exception):
+    """The model's answer is wrong, or came too late."""
+
+
+class TrialError(Exception):
+    """The harness, the network or the server failed; it counts for nobody."""
+
+
+def judge_reply(request: pytest.FixtureRequest, llmbench_warmup: object) -> None:
+    """Judge the reply that setting the trial up has fetched."""
+    del llmbench_warmup  # called in setup, asked for here so that it is set up
+    item = request.node
+    if isinstance(item, PromptItem):
+        item.judge()
+
+
+class SuiteFile(pytest.Module):
+    """One `*.bench.yaml`.
+
+    A Module and not a plain File, because only then do module-, class- and
+    package-scoped fixtures of the user's conftest reach the items.
+    """
+
+    @override
+    def _getobj(self) -> types.ModuleType:
+        """Stand in for the Python module that a suite is not (our one seam)."""
+        return types.ModuleType(self.path.name)
+
+    @override
+    def collect(self) -> Iterator[PromptItem]:
+        """Yield one item per trial: spec by spec, run by run, prompt by prompt."""
+        session = session_of(self.config)
+        try:
+            trials = session.plan_suite(self.path, self.nodeid)
+        except SuiteError as error:
+            raise self.CollectError(str(error)) from None
+        except (SettingsError, SpecError) as error:
+            session.usage_fault = session.usage_fault or str(error)
+            return
+        for trial in trials:
+            yield PromptItem.of_trial(self, trial)
+
+
+class PromptItem(pytest.Function):
+    """One trial.
+
+    The question is asked in `setup`, so that a fault of harness or server is a
+    setup error to pytest, to JUnit and to the user; the reply is judged in the
+    call phase, so that only the model's own failures are failures.
+    """
+
+    trial: Trial
+    record: Record | None = None
+    _answer: Answer | None = None
+
+    @classmethod
+    def of_trial(cls, parent: SuiteFile, trial: Trial) -> PromptItem:
+        """Make the item of a trial."""
+        name = trial.trial_id.rpartition("::")[2]
+        item: PromptItem = cls.from_parent(parent, name=name, callobj=judge_reply)
+        item.trial = trial
+        for mark in trial.prompt.marks:
+            item.add_marker(mark)
+        words = {trial.spec.phase, trial.prompt.category} - {""}
+        item.extra_keyword_matches.update(words)
+        return item
+
+    @override
+    def setup(self) -> None:
+        """Set the fixtures up, warm the model, and ask."""
+        self.record = self._answer = None
+        super().setup()
+        session = session_of(self.config)
+        warm: Any = self.funcargs["llmbench_warmup"]
+        warm(self.trial)
+        answer = session.trials.ask(self.trial)
+        self._answer = answer
+        if answer.error is not None and answer.error.outcome == "error":
+            raise TrialError(answer.error)
+
+    def judge(self) -> None:
+        """Hold the reply against the prompt's expectations.
+
+        Raises:
+            TrialFailed: an expectation does not hold, or the model was too slow.
+        """
+        if self._answer is None:
+            return
+        trials = session_of(self.config).trials
+        error = self._answer.error
+        if error is not None and error.outcome == "timeout":
+            self.record = trials.record(self.trial, "timeout", answer=self._answer)
+            raise TrialFailed(error)
+        verdict = judged(self.trial, self._answer)
+        passed = verdict.passed and error is None
+        self.record = trials.record(
+            self.trial,
+            "pass" if passed else "fail",
+            answer=self._answer,
+            verdict=verdict,
+        )
+        if not passed:
+            raise TrialFailed(error or _reasons(verdict))
+
+    def note_setup(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Record a trial that never came to be judged."""
+        trials = session_of(self.config).trials
+        if excinfo.errisinstance(pytest.skip.Exception):
+            fault = Fault(kind="skipped", message=str(excinfo.value))
+            self.record = trials.record(self.trial, "skipped", fault=fault)
+            return
+        cause = excinfo.value.args[0] if isinstance(excinfo.value, TrialError) else None
+        fault = Fault(kind="fixture", message=excinfo.exconly())
+        self.record = trials.record(
+            self.trial,
+            "error",
+            answer=self._answer,
+            fault=None if isinstance(cause, CallError) else fault,
+        )
+
+    @override
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
+    ) -> Any:
+        """Say in a few lines what was asked, expected and got, and why it fails."""
+        if isinstance(excinfo.value, TrialFailed) and self.record is not None:
+            is_repeat = session_of(self.config).is_repeat(self.record)
+            return "\n".join(failure_lines(self.record, self.trial.prompt, is_repeat))
+        if isinstance(excinfo.value, TrialError):
+            session = session_of(self.config)
+            return "\n".join(error_lines(excinfo.value.args[0], session.first_errors))
+        return super().repr_failure(excinfo)
+
+    @override
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Point at the prompt's line in its suite file."""
+        return self.path, self.trial.prompt.line - 1, self.name
+
+
+def _reasons(verdict: Verdict) -> str:
+    return "; ".join(check.why for check in verdict.checks if not check.passed)

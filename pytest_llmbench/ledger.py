@@ -1,0 +1,109 @@
+"""Plans, records and what is known of the models, in the controlling process."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_llmbench.analysis.summary import JobPlan
+from pytest_llmbench.analysis.trials import JUDGED
+from pytest_llmbench.calls.debuglog import masked
+from pytest_llmbench.calls.request import WarmupResult
+from pytest_llmbench.runs.record import record_from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from pytest_llmbench.runs.folder import RunFolder
+    from pytest_llmbench.runs.record import Record
+    from pytest_llmbench.settings import Settings
+
+SCHEMA_VERSION: Final = 1
+
+
+class Ledger:
+    """Takes what reports carry; writes each record before anything else.
+
+    Attributes:
+        facts: plain JSON by model.
+        warmups: results by model.
+        options: sampling options by spec.
+        reruns: judged trials that were run again; the first attempt counts.
+        foreign_failures: failed reports that are no trial of ours.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.facts: dict[str, dict[str, Any]] = {}
+        self.warmups: dict[str, WarmupResult] = {}
+        self.options: dict[str, dict[str, Any]] = {}
+        self.reruns = 0
+        self.foreign_failures = 0
+        self._plans: dict[tuple[str, str], JobPlan] = {}
+        self._records: dict[str, Record] = {}
+
+    @property
+    def has_records(self) -> bool:
+        """Whether any trial has ended."""
+        return bool(self._records)
+
+    def records(self) -> list[Record]:
+        """Return one record per trial, in order of arrival."""
+        return list(self._records.values())
+
+    def plans(self) -> list[JobPlan]:
+        """Return what was meant to run."""
+        return list(self._plans.values())
+
+    def warmup(self, model: str) -> WarmupResult | None:
+        """Return how warming a model went; None if it never came to it."""
+        return self.warmups.get(model)
+
+    def add_plans(self, plans: Iterable[JobPlan]) -> None:
+        """Note what is meant to run."""
+        for plan in plans:
+            self._plans[plan.spec, plan.suite] = plan
+
+    def take(self, data: dict[str, Any]) -> None:
+        """Store what one trial's report carries."""
+        self._take_record(record_from_json(data["record"]))
+        for news in data["news"]:
+            if "facts" in news:
+                self.facts[news["facts"]["model"]] = news["facts"]
+            if "warmup" in news:
+                warmup = WarmupResult(**news["warmup"])
+                self.warmups.setdefault(warmup.model, warmup)
+        if "ledger" in data:
+            told = data["ledger"]
+            self.options.update(told["options"])
+            self.add_plans(_plan(plan) for plan in told["plans"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plans and options, for a worker to send to the controller."""
+        plans = [asdict(plan) for plan in self.plans()]
+        return {"plans": plans, "options": self.options}
+
+    def config_json(self, settings: Settings, now: datetime) -> dict[str, Any]:
+        """Return config.json: settings, plans and options of this run."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "run_id": self.folder.run_id,
+            "written_at": now.isoformat(),
+            "settings": masked(settings.to_json()),
+            **self.to_json(),
+        }
+
+    def _take_record(self, record: Record) -> None:
+        """Keep the first judged attempt of a trial; an error makes way for it."""
+        before = self._records.get(record.trial_id)
+        if before is not None and before.outcome in JUDGED:
+            self.reruns += 1
+            return
+        self.folder.append(record)
+        self._records[record.trial_id] = record
+
+
+def _plan(data: dict[str, Any]) -> JobPlan:
+    names = ("prompt_ids", "suite_prompt_ids")
+    return JobPlan(**{**data, **{name: tuple(data[name]) for name in names}})

@@ -1,0 +1,186 @@
+"""The pytest hooks; each forwards in a few lines.
+
+Nothing heavy is imported before a suite is collected: a plain `pytest` in a
+project without suites pays for option parsing only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_llmbench.options import add_options, is_any_given
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+    from pytest_llmbench.calls.request import WarmupResult
+    from pytest_llmbench.items import SuiteFile
+    from pytest_llmbench.session import BenchSession
+    from pytest_llmbench.trials import Trial
+
+SUFFIXES = (".bench.yaml", ".bench.yml")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare our options and their ini twins."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Check given options at once; register the rest of the hooks."""
+    if is_any_given(config):
+        _checked(config)
+    config.pluginmanager.register(BenchHooks(config), "llmbench-hooks")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile | None:
+    """Collect `*.bench.yaml` and `*.bench.yml`."""
+    if not file_path.name.endswith(SUFFIXES):
+        return None
+    from pytest_llmbench.items import SuiteFile
+
+    suite: SuiteFile = SuiteFile.from_parent(parent, path=file_path)
+    return suite
+
+
+@pytest.fixture(scope="session")
+def llmbench_warmup(
+    pytestconfig: pytest.Config,
+) -> Callable[[Trial], WarmupResult | None]:
+    """Warm each model before its first trial; called once per trial.
+
+    Override it to bring models into memory your own way.
+    """
+    from pytest_llmbench.session import session_of
+
+    return session_of(pytestconfig).trials.prepare
+
+
+def _is_bench_project(config: pytest.Config) -> bool:
+    root = config.rootpath
+    if is_any_given(config) or (root / "llmbench.toml").is_file():
+        return True
+    project = root / "pyproject.toml"
+    return project.is_file() and "[tool.llmbench" in project.read_text("utf-8")
+
+
+def _checked(config: pytest.Config) -> BenchSession:
+    from pytest_llmbench.errors import UsageFault
+    from pytest_llmbench.session import session_of
+
+    try:
+        return session_of(config)
+    except UsageFault as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+class BenchHooks:
+    """The hooks that need the session's state; idle where there is no bench work."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @property
+    def _session(self) -> BenchSession | None:
+        import sys
+
+        module = sys.modules.get("pytest_llmbench.session")
+        return module.active_session(self._config) if module else None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Stop on wrong input; order trials model by model."""
+        if self._session is not None:
+            from pytest_llmbench.collection import arrange
+
+            fault = self._session.check_collection()
+            if fault:
+                raise pytest.UsageError(fault)
+            arrange(items)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note the plan; stop before the first trial if no model can be asked."""
+        if self._session is not None:
+            from pytest_llmbench.collection import start
+
+            fault = start(self._session, session.items)
+            if fault:
+                raise pytest.UsageError(fault)
+
+    def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> list[str]:
+        """Say what will be run."""
+        if self._session is None:
+            return []
+        from pytest_llmbench.collection import plan_lines
+
+        return plan_lines(self._session, items)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Attach the trial's record to its report."""
+        report = yield
+        if self._session is not None:
+            from pytest_llmbench.reporting import attach_record
+
+            attach_record(self._session, item, call, report)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Store the record at once, in the controller only."""
+        payload = getattr(report, "llmbench", None)
+        if payload is not None and not hasattr(self._config, "workerinput"):
+            _checked(self._config).take(payload)
+        elif report.failed and self._session is not None:
+            self._session.ledger.foreign_failures += 1
+
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport
+    ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+        """Show outcome and latency of a trial."""
+        if not hasattr(report, "llmbench_status"):
+            return None
+        from pytest_llmbench.reporting import status_of
+
+        return status_of(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Summarise, decide, write, and set the exit status."""
+        if self._session is not None:
+            from pytest_llmbench.reporting import finish
+
+            finish(self._session, session)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter
+    ) -> Generator[None]:
+        """Print the summary last, below pytest's own, where it is read first."""
+        yield
+        if self._session is not None and self._session.conclusion is not None:
+            from pytest_llmbench.reporting import print_summary
+
+            print_summary(self._session.conclusion, terminalreporter)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401 - xdist's class
+        """Give each worker the run's id."""
+        if self._session is not None:
+            node.workerinput["llmbench_run_id"] = self._session.folder.run_id
+
+    @pytest.hookimpl(optionalhook=True, tryfirst=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist's classes
+        """Keep each model's trials on one worker, where xdist shares out freely."""
+        freely = config.getoption("dist") in {"load", "loadgroup"}
+        if not freely or not _is_bench_project(config):
+            return None
+        from pytest_llmbench.distribution import ModelScheduling
+
+        return ModelScheduling(config, log)

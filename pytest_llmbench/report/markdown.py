@@ -1,0 +1,74 @@
+"""The view as summary.md: decision first, then tables."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_llmbench.report.view import JobView, RunView
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
+
+
+def markdown(view: RunView) -> str:
+    """Return the run's summary as Markdown."""
+    lines = [f"# llmbench run {view.run_id}", ""]
+    if view.gate:
+        lines += [f"**{escaped(view.gate)}**", ""]
+    lines += _table(
+        ("spec", "suite", "decision", "why"),
+        [(job.spec, job.suite, job.decision, job.reason) for job in view.jobs],
+    )
+    for job in view.jobs:
+        lines += _job(job)
+    lines += [f"- {escaped(note)}" for note in view.notes]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def escaped(text: str) -> str:
+    r"""Return text that Markdown and HTML show as it is.
+
+    >>> escaped("a|b <script>")
+    'a\\|b \\<script\\>'
+    """
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _job(job: JobView) -> Iterator[str]:
+    yield f"## {escaped(job.spec)}"
+    yield ""
+    yield f"**{job.decision}**: {escaped(job.reason)}"
+    yield ""
+    yield from _table(
+        ("gate", "observed", "limit", "margin", "verdict"),
+        [(g.name, g.observed, g.limit, g.margin, g.verdict) for g in job.gates],
+    )
+    yield from _table(
+        ("prompt", "category", "runs", "passed", "95 % interval", "pattern"),
+        [
+            (r.prompt_id, r.category, "".join(r.cells), r.passed, r.interval, r.pattern)
+            for r in job.rows
+        ],
+    )
+    for pattern in job.patterns:
+        who = ", ".join(pattern.prompt_ids)
+        yield f"- **{pattern.kind}** {escaped(who)}: {escaped(pattern.evidence)}"
+    if job.patterns:
+        yield ""
+    yield from _table(("measure", "value"), job.facts)
+    if job.baseline:
+        yield f"Baseline: {escaped(job.baseline)}"
+        yield ""
+    for difference in job.differences:
+        yield f"- differs from the baseline's run: {escaped(difference)}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "---|" * len(head)
+    for row in rows:
+        yield "| " + " | ".join(escaped(cell) for cell in row) + " |"
+    yield ""

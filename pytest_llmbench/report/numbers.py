@@ -1,0 +1,104 @@
+"""Every number as a reader sees it; nothing else formats numbers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NONE: Final = "-"
+_MS_PER_S: Final = 1000.0
+
+
+def percent(share: float | None) -> str:
+    """Show a share of 1 in percent, to a tenth where it has one.
+
+    >>> percent(1.0), percent(0.8333), percent(None)
+    ('100 %', '83.3 %', '-')
+    """
+    if share is None:
+        return NONE
+    return f"{share * 100:.1f}".removesuffix(".0") + " %"
+
+
+def bare_percent(share: float | None) -> str:
+    """Show a share in whole percent without the sign, for tight rows.
+
+    A share below 1 never shows as 100, nor one above 0 as 0.
+
+    >>> bare_percent(0.999), bare_percent(0.75), bare_percent(0.001)
+    ('99', '75', '1')
+    """
+    if share is None:
+        return NONE
+    whole = round(share * 100)
+    if share < 1.0:
+        whole = min(whole, 99)
+    return str(max(whole, 1) if share > 0 else whole)
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Show an interval of shares in whole percent.
+
+    >>> interval(0.3589, 0.9178)
+    '36-92 %'
+    """
+    if low is None or high is None:
+        return NONE
+    return f"{low * 100:.0f}-{high * 100:.0f} %"
+
+
+def milliseconds(value_ms: float | None) -> str:
+    """Show a latency in ms below one second, in s above.
+
+    >>> milliseconds(4.26), milliseconds(431.2), milliseconds(2310.0)
+    ('4.3 ms', '431 ms', '2.31 s')
+    """
+    if value_ms is None:
+        return NONE
+    if value_ms >= _MS_PER_S:
+        return f"{value_ms / _MS_PER_S:.2f} s"
+    return f"{value_ms:.0f} ms" if value_ms >= 10 else f"{value_ms:.1f} ms"  # noqa: PLR2004 - two digits
+
+
+def seconds(value_ms: float | None) -> str:
+    """Show a trial's latency in seconds beside its outcome.
+
+    >>> seconds(431.2), seconds(None)
+    ('0.43 s', '')
+    """
+    return "" if value_ms is None else f"{value_ms / _MS_PER_S:.2f} s"
+
+
+def small(value: float | None) -> str:
+    """Show a variance or a margin to three significant digits.
+
+    >>> small(0.0127551), small(0.0), small(4)
+    ('0.0128', '0', '4')
+    """
+    return NONE if value is None else f"{value:.3g}"
+
+
+def signed(value: float | None) -> str:
+    """Show a margin with its sign.
+
+    >>> signed(-0.01026), signed(4), signed(0.0)
+    ('-0.0103', '+4', '+0')
+    """
+    return "" if value is None else f"{value:+.3g}"
+
+
+def count(value: float | None) -> str:
+    """Show a count; a median may end in .5.
+
+    >>> count(12), count(10.5)
+    ('12', '10.5')
+    """
+    return NONE if value is None else f"{value:g}"
+
+
+def counted(number: int, word: str) -> str:
+    """Show a count with its word.
+
+    >>> counted(1, "run"), counted(7, "run")
+    ('1 run', '7 runs')
+    """
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,274 @@
+"""The view model: what is shown, as text cells; faces only lay it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_llmbench.report import numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_llmbench.analysis.percentiles import Percentiles
+    from pytest_llmbench.analysis.prompt_summary import PromptSummary
+    from pytest_llmbench.analysis.proportion import Proportion
+    from pytest_llmbench.analysis.summary import JobSummary
+    from pytest_llmbench.calls.request import WarmupResult
+    from pytest_llmbench.policy.decision import Decision
+    from pytest_llmbench.policy.gates import GateResult
+
+LETTERS: Final[Mapping[str | None, str]] = {
+    "pass": "P",
+    "fail": "F",
+    "timeout": "T",
+    "error": "E",
+    "skipped": "s",
+    None: "-",
+}
+"""One letter per outcome in the grid; `-` where a planned trial has no record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridRow:
+    """One prompt of the grid.
+
+    Attributes:
+        cells: one letter per run.
+    """
+
+    prompt_id: str
+    category: str
+    cells: tuple[str, ...]
+    passed: str
+    interval: str
+    pattern: str
+
+    @property
+    def is_stable(self) -> bool:
+        """Whether there is nothing to look at."""
+        return self.pattern in {"", "stable"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatternView:
+    """One pattern, its prompts, and the evidence they share."""
+
+    kind: str
+    prompt_ids: tuple[str, ...]
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateView:
+    """One gate as a row."""
+
+    name: str
+    observed: str
+    limit: str
+    margin: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """One spec on one suite.
+
+    Attributes:
+        facts: label and text, in reading order.
+        differences: what differs from the baseline's run, besides prompts.
+    """
+
+    spec: str
+    suite: str
+    decision: str
+    reason: str
+    rows: tuple[GridRow, ...]
+    run_accuracies: tuple[str, ...]
+    patterns: tuple[PatternView, ...]
+    facts: tuple[tuple[str, str], ...]
+    gates: tuple[GateView, ...]
+    baseline: str = ""
+    differences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """Everything a face of the report shows of one run.
+
+    Attributes:
+        gate: what `--gate` asked for and whether it is met; empty if nothing.
+        files: label and path.
+    """
+
+    run_id: str
+    jobs: tuple[JobView, ...]
+    gate: str = ""
+    gate_is_met: bool | None = None
+    files: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def job_view(
+    job: JobSummary, decision: Decision, warmup: WarmupResult | None
+) -> JobView:
+    """Turn a summary and its decision into text cells."""
+    return JobView(
+        spec=job.spec,
+        suite=job.suite,
+        decision=decision.decision,
+        reason=decision.reason,
+        rows=tuple(_row(prompt) for prompt in job.prompts),
+        run_accuracies=tuple(numbers.bare_percent(run.accuracy) for run in job.runs),
+        patterns=tuple(_patterns(job.prompts)),
+        facts=tuple(_facts(job, warmup)),
+        gates=tuple(_gate(gate) for gate in decision.gates),
+        baseline=decision.baseline_spec or "",
+        differences=decision.differences,
+    )
+
+
+def _row(prompt: PromptSummary) -> GridRow:
+    return GridRow(
+        prompt_id=prompt.prompt_id,
+        category=prompt.category,
+        cells=tuple(LETTERS[outcome] for outcome in prompt.outcomes),
+        passed=f"{prompt.passed}/{prompt.judged}",
+        interval=numbers.interval(prompt.wilson_low, prompt.wilson_high),
+        pattern=prompt.pattern.kind if prompt.pattern else "",
+    )
+
+
+def _patterns(prompts: Sequence[PromptSummary]) -> Iterator[PatternView]:
+    """Group prompts that show the same pattern with the same evidence."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for prompt in prompts:
+        if prompt.pattern and prompt.pattern.kind != "stable":
+            key = (prompt.pattern.kind, prompt.pattern.evidence)
+            groups.setdefault(key, []).append(prompt.prompt_id)
+    for (kind, evidence), ids in groups.items():
+        yield PatternView(kind=kind, prompt_ids=tuple(ids), evidence=evidence)
+
+
+def _facts(job: JobSummary, warmup: WarmupResult | None) -> Iterator[tuple[str, str]]:
+    yield "accuracy", _accuracy(job)
+    yield from _score_facts(job)
+    if job.judged_trials:
+        yield "TTFT", _series(job.latency.ttft_ms)
+        yield "E2E", _series(job.latency.e2e_ms) + _timed_out(job)
+        yield "load", f"{_series(job.latency.load_ms)}, in neither of the above"
+        yield from _rate(job)
+    if job.outcomes["error"]:
+        share = numbers.percent(job.error_rate)
+        yield "errors", f"{job.outcomes['error']} trials ({share}), judged for nobody"
+    yield from _cache(job)
+    if warmup is not None:
+        yield "warm-up", warmup_text(warmup)
+
+
+def _accuracy(job: JobSummary) -> str:
+    if job.accuracy is None:
+        return "none: no run is complete"
+    return (
+        f"{numbers.percent(job.accuracy)} median of {numbers.counted(job.n, 'run')}"
+        f" ({numbers.count(job.passed)} of {numbers.counted(job.total, 'prompt')}),"
+        f" variance {numbers.small(job.variance)}"
+    )
+
+
+def _score_facts(job: JobSummary) -> Iterator[tuple[str, str]]:
+    named: tuple[tuple[str, Proportion | None], ...] = (
+        ("action", job.scores.action),
+        ("restraint", job.scores.restraint),
+        ("avoidance", job.scores.wrong_tool_avoidance),
+    )
+    shown = [f"{word} {_share(share)}" for word, share in named if share is not None]
+    if shown:
+        yield "tool use", ", ".join(shown)
+    behaviours = job.behaviours
+    if any(behaviours.values()):
+        parts = (f"{n} {word.replace('_', ' ')}" for word, n in behaviours.items() if n)
+        yield "", ", ".join(parts)
+    if job.agent_score is not None:
+        yield "agent score", f"{job.agent_score:.3f}"
+    if job.tier is not None:
+        yield "tier", str(job.tier)
+
+
+def _share(share: Proportion) -> str:
+    return f"{numbers.percent(share.value)} ({share.hits}/{share.n})"
+
+
+def _series(series: Percentiles) -> str:
+    p95 = numbers.milliseconds(series.p95) if series.p95 is not None else "p95 at n>=20"
+    label = "" if series.p95 is None else "p95 "
+    return f"p50 {numbers.milliseconds(series.p50)}, {label}{p95} (n={series.n})"
+
+
+def _timed_out(job: JobSummary) -> str:
+    return f"; {job.timed_out} timed out, in no percentile" if job.timed_out else ""
+
+
+def _rate(job: JobSummary) -> Iterator[tuple[str, str]]:
+    rate = job.latency.output_tokens_per_s
+    if rate.p50 is not None:
+        clock = job.latency.rate_source
+        yield (
+            "decode",
+            f"p50 {rate.p50:.1f} tokens/s by the {clock}'s clock (n={rate.n})",
+        )
+
+
+def _cache(job: JobSummary) -> Iterator[tuple[str, str]]:
+    cache = job.cache
+    effect = "so their TTFT is not that of a fresh prompt"
+    if cache.reported:
+        told = "prompts came partly from the server's prompt cache"
+        yield "cache", f"{cache.reported} of {cache.trials} {told}, {effect}"
+    if cache.suspected:
+        seen = "prefills took less than half of run 1's (a prompt cache)"
+        yield "cache", f"{cache.suspected} of {cache.trials} {seen}, {effect}"
+
+
+def warmup_text(warmup: WarmupResult) -> str:
+    """Say how warming went, in one line."""
+    if warmup.status in {"failed", "skipped"}:
+        return f"{warmup.status}: {warmup.detail}"
+    parts = [f"{warmup.status.replace('_', ' ')} in {warmup.wall_s:.2f} s"]
+    if warmup.load_s is not None:
+        parts.append(f"load {warmup.load_s:.2f} s")
+    if warmup.gpu_share is not None:
+        parts.append(f"{numbers.percent(warmup.gpu_share)} in VRAM")
+    if warmup.context_length is not None:
+        parts.append(f"context {warmup.context_length:,}")
+    return ", ".join(parts)
+
+
+def _gate(gate: GateResult) -> GateView:
+    verdict = "pass" if gate.passed else f"fail -> {gate.otherwise}"
+    return GateView(
+        name=gate.name.replace("_", " "),
+        observed=_gate_number(gate.name, gate.observed),
+        limit=f"{gate.comparison} {_gate_number(gate.name, gate.limit)}"
+        if gate.limit is not None
+        else numbers.NONE,
+        margin=_gate_margin(gate),
+        verdict=verdict if gate.applies else "does not apply",
+    )
+
+
+def _gate_margin(gate: GateResult) -> str:
+    if gate.margin is None or gate.name in {"samples", "variance"}:
+        return numbers.signed(gate.margin)
+    return f"{numbers.signed(gate.margin * 100)} points"
+
+
+def _gate_number(name: str, value: float | None) -> str:
+    if value is None:
+        return numbers.NONE
+    if name == "samples":
+        return numbers.counted(round(value), "run")
+    if name == "variance":
+        return numbers.small(value)
+    unit = " errors" if name == "evidence" else ""
+    return numbers.percent(value) + unit

@@ -1,0 +1,124 @@
+"""From trials to pytest's reports, and from the conclusion to its summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from pytest_llmbench.items import PromptItem, TrialError
+from pytest_llmbench.report.junit import suite_properties, trial_properties
+from pytest_llmbench.report.numbers import seconds
+from pytest_llmbench.report.terminal import terminal_lines
+
+if TYPE_CHECKING:
+    from pytest_llmbench.conclusion import Conclusion
+    from pytest_llmbench.runs.record import Record
+    from pytest_llmbench.session import BenchSession
+
+Status = tuple[str, str, tuple[str, dict[str, bool]]]
+
+_STATUS: Final = {
+    "pass": ("passed", ".", "PASSED", "green"),
+    "fail": ("failed", "F", "FAILED", "red"),
+    "timeout": ("failed", "T", "TIMEOUT", "red"),
+    "error": ("error", "E", "ERROR", "red"),
+    "skipped": ("skipped", "s", "SKIPPED", "yellow"),
+}
+"""Outcome to pytest's category, letter, word and colour."""
+
+
+def attach_record(
+    session: BenchSession,
+    item: pytest.Item,
+    call: pytest.CallInfo[None],
+    report: pytest.TestReport,
+) -> None:
+    """Put the finished trial's record, properties and times on its report."""
+    if not isinstance(item, PromptItem):
+        return
+    if report.when == "setup" and call.excinfo is not None:
+        item.note_setup(call.excinfo)
+        if isinstance(call.excinfo.value, TrialError):
+            # pytest asks an item how to show a failure in the call phase only.
+            report.longrepr = item.repr_failure(call.excinfo)
+    elif report.when != "call":
+        _leave_time_to_call(session.config, report)
+        return
+    if item.record is None:
+        return
+    item.user_properties.extend(trial_properties(item.record))
+    _describe(item.record, report)
+    report.__dict__["llmbench"] = session.payload(item.record)
+
+
+def _describe(record: Record, report: pytest.TestReport) -> None:
+    if record.timings.e2e_ms is not None:
+        report.duration = record.timings.e2e_ms / 1e3
+    if not hasattr(report, "wasxfail"):
+        shown = seconds(record.timings.e2e_ms)
+        report.__dict__["llmbench_status"] = f"{record.outcome} {shown}".strip()
+
+
+def _leave_time_to_call(config: pytest.Config, report: pytest.TestReport) -> None:
+    """Keep a testcase's JUnit time to the trial's E2E seconds.
+
+    JUnit adds up setup, call and teardown; the call carries E2E already, and
+    set-up holds warm-up and the waiting itself.
+    """
+    if config.getoption("xmlpath", None):
+        report.duration = 0.0
+
+
+def status_of(report: pytest.TestReport) -> Status:
+    """Return category, letter and word of a trial's report."""
+    outcome, _, shown = str(report.__dict__["llmbench_status"]).partition(" ")
+    category, letter, word, colour = _STATUS[outcome]
+    return category, letter, (f"{word} {shown}".strip(), {colour: True})
+
+
+def finish(session: BenchSession, pytest_session: pytest.Session) -> None:
+    """Conclude the run; a gate that is asked for decides the exit status."""
+    try:
+        conclusion = session.conclude()
+    finally:
+        session.close()
+    if session.is_worker:
+        return
+    _decide_exit(session, conclusion, pytest_session)
+    if conclusion is not None:
+        _tell_junit(session.config, conclusion)
+
+
+def _decide_exit(
+    session: BenchSession,
+    conclusion: Conclusion | None,
+    pytest_session: pytest.Session,
+) -> None:
+    """Follow the gate where pytest has run to its end; its other codes stay."""
+    ended = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    gate_is_met = conclusion.gate_is_met if conclusion else False
+    if session.settings.gate == "none" or pytest_session.exitstatus not in ended:
+        return
+    if session.config.option.collectonly:
+        return
+    good = gate_is_met and not session.ledger.foreign_failures
+    pytest_session.exitstatus = (
+        pytest.ExitCode.OK if good else pytest.ExitCode.TESTS_FAILED
+    )
+
+
+def _tell_junit(config: pytest.Config, conclusion: Conclusion) -> None:
+    """Add the patterns and decisions to the testsuite's properties."""
+    for plugin in config.pluginmanager.get_plugins():
+        add = getattr(plugin, "add_global_property", None)
+        if add is not None:
+            for name, value in suite_properties(conclusion.view):
+                add(name, value)
+
+
+def print_summary(conclusion: Conclusion, reporter: pytest.TerminalReporter) -> None:
+    """Write the summary's lines; colour only where the terminal has it."""
+    reporter.section("llmbench")
+    for line in terminal_lines(conclusion.view):
+        reporter.write_line(line.text, **{line.colour: True} if line.colour else {})

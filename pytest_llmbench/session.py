@@ -1,0 +1,247 @@
+"""What one pytest session holds: the plan, the models, the records."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_llmbench.analysis.summary import JobPlan
+from pytest_llmbench.calls.clock import SystemClock
+from pytest_llmbench.calls.engine import Engine
+from pytest_llmbench.checks.registry import expectation_faults
+from pytest_llmbench.conclusion import Conclusion, baseline_of_spec, conclude
+from pytest_llmbench.errors import CallError, SettingsError, SuiteError
+from pytest_llmbench.ledger import Ledger
+from pytest_llmbench.prompts.loader import load_suite
+from pytest_llmbench.prompts.wording import did_you_mean
+from pytest_llmbench.runs.folder import RunFolder, new_run_id
+from pytest_llmbench.settings import Settings, read_settings
+from pytest_llmbench.trials import Trial, Trials, to_wire
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pytest_llmbench.calls.debuglog import DebugLog
+    from pytest_llmbench.prompts.spec import Spec
+    from pytest_llmbench.prompts.suite import Suite
+    from pytest_llmbench.runs.record import Record
+
+_SESSION = pytest.StashKey["BenchSession"]()
+
+
+def session_of(config: pytest.Config) -> BenchSession:
+    """Return the session's one BenchSession, made when it is first needed.
+
+    Raises:
+        SettingsError, SpecError: the settings cannot be read.
+    """
+    if _SESSION not in config.stash:
+        settings = read_settings(config)
+        if settings.baseline and baseline_of_spec(settings) is None:
+            msg = (
+                f"--baseline: no stored run of '{settings.baseline}' in"
+                f" {settings.shown(settings.reports)}; run it first"
+            )
+            raise SettingsError(msg)
+        config.stash[_SESSION] = BenchSession(config, settings)
+    return config.stash[_SESSION]
+
+
+def active_session(config: pytest.Config) -> BenchSession | None:
+    """Return the BenchSession if there is bench work, else None."""
+    return config.stash.get(_SESSION, None)
+
+
+class BenchSession:
+    """One pytest session's bench work, in a controller, a worker, or both in one.
+
+    Attributes:
+        usage_fault: the first fault of the user's input found while collecting.
+        first_errors: error texts that were printed in full already.
+    """
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self.config = config
+        self.settings = settings
+        self.usage_fault = ""
+        self.first_errors: set[str] = set()
+        self.conclusion: Conclusion | None = None
+        self._clock = SystemClock()
+        workerinput: dict[str, Any] = getattr(config, "workerinput", {})
+        self.is_worker = bool(workerinput)
+        now = self._clock.utc()
+        run_id = workerinput.get("llmbench_run_id") or new_run_id(now)
+        self.folder = RunFolder(settings.reports, run_id, now)
+        self.worker = str(workerinput.get("workerid", ""))
+        self._engine: Engine | None = None
+        self._trials: Trials | None = None
+        self.ledger = Ledger(self.folder)
+        self._suites: dict[str, Suite] = {}
+        self._plans_sent = False
+        self._failed_before: set[tuple[str, str, str]] = set()
+
+    @property
+    def trials(self) -> Trials:
+        """What runs trials in this process."""
+        if self._trials is None:
+            self._trials = Trials(self.settings, self.engine, self.worker)
+        return self._trials
+
+    @property
+    def engine(self) -> Engine:
+        """What calls models in this process."""
+        if self._engine is None:
+            self._engine = Engine(self._clock, self._debug_log())
+        return self._engine
+
+    def plan_suite(self, path: Path, nodeid: str) -> list[Trial]:
+        """Read a suite and return its trials in the order of measurement.
+
+        Raises:
+            SuiteError: the file has faults.
+            SettingsError: no model is given, or a threshold is wrong.
+        """
+        suite = load_suite(path, shown_as=nodeid, expectation_faults=expectation_faults)
+        twin = self._suites.setdefault(suite.name, suite)
+        if twin.path != suite.path:
+            msg = f"{nodeid}:1: suite name {suite.name!r} stands in {twin.path} too"
+            raise SuiteError(msg)
+        if not self.settings.models:
+            raise SettingsError(self._no_model())
+        self.settings.thresholds(suite.phase)
+        wanted = self.settings.prompts or suite.prompt_ids()
+        prompts = [prompt for prompt in suite.prompts if prompt.id in wanted]
+        return [
+            Trial(
+                trial_id=f"{nodeid}::{prompt.id}[{label(spec)}-run{run}]",
+                spec=spec,
+                suite=suite,
+                prompt=prompt,
+                run=run,
+            )
+            for spec in self.settings.specs(suite.phase)
+            for run in range(1, self.settings.runs + 1)
+            for prompt in prompts
+        ]
+
+    def check_collection(self) -> str:
+        """Return the fault of the user's input that collecting has shown."""
+        known = [p for suite in self._suites.values() for p in suite.prompt_ids()]
+        for prompt_id in self.settings.prompts if known else ():
+            if prompt_id not in known:
+                ids = dict.fromkeys(known)
+                return (
+                    f"--prompts: no prompt {prompt_id!r}{did_you_mean(prompt_id, ids)}"
+                )
+        return self.usage_fault
+
+    def plan(self, trials: Sequence[Trial]) -> None:
+        """Note what will be run, once selection is done."""
+        if trials:
+            self.ledger.add_plans([_plan(group) for group in _by_job(trials)])
+            for trial in trials:
+                options = self.trials.options(trial.spec, trial.prompt)
+                self.ledger.options.setdefault(str(trial.spec), {}).update(options)
+
+    def preflight(self, trials: Sequence[Trial]) -> str:
+        """Return why no model at all can be asked; empty if one can."""
+        faults: list[CallError] = []
+        for spec in {str(trial.spec): trial.spec for trial in trials}.values():
+            fault = self.trials.check(spec)
+            if fault is None:
+                return ""
+            faults.append(fault)
+        return "\n".join(dict.fromkeys(map(str, faults)))
+
+    def is_repeat(self, record: Record) -> bool:
+        """Whether this prompt has failed its spec for the same reasons before."""
+        why = "; ".join(check.why for check in record.checks if not check.passed)
+        key = (record.spec, record.prompt_id, why)
+        seen = key in self._failed_before
+        self._failed_before.add(key)
+        return seen
+
+    def payload(self, record: Record) -> str:
+        """Pack a record, with news of models and once the plan, for the controller."""
+        data: dict[str, Any] = {
+            "record": record.to_json(),
+            "news": self.trials.take_news(),
+        }
+        if self.is_worker and not self._plans_sent:
+            self._plans_sent = True
+            data["ledger"] = self.ledger.to_json()
+        return to_wire(data)
+
+    def take(self, payload: str) -> None:
+        """Store what a trial's report carries: the record first of all."""
+        data = json.loads(payload)
+        self.ledger.take(data)
+
+    def close(self) -> None:
+        """End calls, child processes and open files of this process."""
+        self.folder.close()
+        if self._engine is not None:
+            self._engine.close()
+
+    def conclude(self) -> Conclusion | None:
+        """Summarise, decide and write; None where nothing was recorded."""
+        if self.is_worker or not self.ledger.has_records:
+            return None
+        self.conclusion = conclude(self.ledger, self.settings, self._clock.utc())
+        return self.conclusion
+
+    def _no_model(self) -> str:
+        """Say how to name a model, and which ones the running Ollama has."""
+        from pytest_llmbench.prompts.spec import ModelName
+
+        target = self.settings.target(ModelName(provider="ollama", name=""))
+        try:
+            names = self.engine.model_names(target)
+            have = f"{target.base_url} has: {', '.join(names) or 'no model yet'}"
+        except CallError as error:
+            have = str(error)
+        return (
+            "no model given: use --model NAME, or set `model` in [tool.llmbench]\n"
+            f"  {have}\n  without any server: --model embedded"
+        )
+
+    def _debug_log(self) -> DebugLog | None:
+        if not self.settings.debug_log:
+            return None
+        from pytest_llmbench.calls.debuglog import DebugLog
+
+        name = f"{self.worker or 'main'}-{os.getpid()}.jsonl"
+        return DebugLog(self.folder.path / "debug" / name, self._clock)
+
+
+def label(spec: Spec) -> str:
+    """Return the part of an id that names a spec: model and variant."""
+    return f"{spec.model}-{spec.variant}"
+
+
+def _by_job(trials: Sequence[Trial]) -> list[list[Trial]]:
+    jobs: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials:
+        jobs.setdefault((str(trial.spec), trial.suite.name), []).append(trial)
+    return list(jobs.values())
+
+
+def _plan(trials: Sequence[Trial]) -> JobPlan:
+    first = trials[0]
+    chosen = {trial.prompt.id for trial in trials}
+    prompts = [p for p in first.suite.prompts if p.id in chosen]
+    return JobPlan(
+        spec=str(first.spec),
+        model=str(first.spec.model),
+        phase=first.spec.phase,
+        variant=first.spec.variant,
+        suite=first.suite.name,
+        prompt_ids=tuple(prompt.id for prompt in prompts),
+        runs=max(trial.run for trial in trials),
+        suite_prompt_ids=first.suite.prompt_ids(),
+        prompt_hashes={prompt.id: prompt.hash for prompt in prompts},
+    )
