@@ -32,12 +32,9 @@ network's or the server's fault: outcome `error`, which counts for nobody.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar
 
 from typing_extensions import override
-
-if TYPE_CHECKING:
-    from pytest_llmbench.checks.reply import Reply
 
 
 class LlmbenchError(Exception):
@@ -66,12 +63,13 @@ class CallError(LlmbenchError):
     Attributes:
         kind: the stable word stored in records and JUnit.
         is_permanent: asking again in this session cannot succeed.
-        partial: the `Reply` as far as it came, or None.
+        partial: the `Reply` as far as it came, or None. Untyped here, because
+            replies are built above this module.
     """
 
     kind: ClassVar[str] = "call_error"
     is_permanent: ClassVar[bool] = False
-    partial: Reply | None = None
+    partial: Any = None
 
     @property
     def outcome(self) -> str:

@@ -2,14 +2,15 @@
 
 One table serves the command line, the ini file and `[tool.llmbench]`. The
 command line wins over the ini file, which wins over the settings file.
+
+Imported with every pytest start, so it stays light (PYTEST_DONT_REWRITE: there is
+no assert in it to be rewritten).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-from pytest_llmbench.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,6 +236,8 @@ class OptionTable:
                 try:
                     return option.read(raw)
                 except ValueError as error:
+                    from pytest_llmbench.errors import SettingsError
+
                     msg = f"{place} is {raw!r}; it takes {error}"
                     raise SettingsError(msg) from None
         return option.default

@@ -1,7 +1,8 @@
 """The pytest hooks; each forwards in a few lines.
 
 Nothing heavy is imported before a suite is collected: a plain `pytest` in a
-project without suites pays for option parsing only.
+project without suites pays for option parsing only. PYTEST_DONT_REWRITE: there is
+no assert in here.
 """
 
 from __future__ import annotations
