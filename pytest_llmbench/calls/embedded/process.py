@@ -142,10 +142,19 @@ class EmbeddedServer:
             return importlib.metadata.version("xllamacpp")
         return None
 
-    def death(self) -> EngineMissing | None:
-        """Say why a started child no longer runs; None while it does, or if stopped."""
+    def death(self, wait_s: float = 0.0) -> EngineMissing | None:
+        """Say why a started child no longer runs; None while it does, or if stopped.
+
+        Args:
+            wait_s: how long to wait for a child that is just dying: its
+                connections break some milliseconds before it is gone.
+        """
         child = self._child
-        if child is None or child.process.poll() is None:
+        if child is None:
+            return None
+        try:
+            child.process.wait(wait_s)
+        except subprocess.TimeoutExpired:
             return None
         return EngineMissing(f"the embedded engine died: {child.last_words()}")
 
