@@ -94,10 +94,12 @@ def _init(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
+    from pytest_llmbench.calls.clock import SystemClock
     from pytest_llmbench.calls.engine import Engine
-    from pytest_llmbench.runs.inventory import host_inventory
+    from pytest_llmbench.runs.inventory import host_facts, snapshot
 
-    for key, value in host_inventory(Path.cwd()).items():
+    now = SystemClock().utc()
+    for key, value in {**host_facts(), **snapshot(Path.cwd(), now)}.items():
         _say(f"{key:<10}{json.dumps(value)}")
     try:
         target = _doctor_target(arguments.model)

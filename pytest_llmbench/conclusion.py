@@ -12,7 +12,7 @@ from pytest_llmbench.policy.feedback import RunEvidence, harness_feedback
 from pytest_llmbench.report.markdown import markdown
 from pytest_llmbench.report.view import RunView, job_view
 from pytest_llmbench.runs.folder import RESULTS, write_json
-from pytest_llmbench.runs.inventory import host_inventory
+from pytest_llmbench.runs.inventory import host_facts, snapshot
 from pytest_llmbench.runs.stored import (
     newest_job,
     newest_summaries,
@@ -50,7 +50,7 @@ class Conclusion:
 
 def conclude(ledger: Ledger, settings: Settings, now: datetime) -> Conclusion:
     """Summarise, decide, and write every file of the run."""
-    inventory = _inventory(ledger, settings)
+    inventory = _inventory(ledger, settings, now)
     summaries = summarise_all(ledger.records(), ledger.plans())
     keys = [_comparability(job, ledger, inventory) for job in summaries]
     decisions = tuple(
@@ -113,7 +113,7 @@ def _comparability(
     """Return what must be known to compare this job with another (DESIGN §7)."""
     facts = ledger.facts.get(job.model, {})
     options = ledger.options.get(job.spec, {})
-    gpus = inventory["host"]["gpus"] or []
+    gpus = inventory["snapshots"]["after"]["gpus"] or []
     return {
         "prompts": dict(job.plan.prompt_hashes),
         "model": job.model,
@@ -128,12 +128,14 @@ def _comparability(
     }
 
 
-def _inventory(ledger: Ledger, settings: Settings) -> dict[str, Any]:
+def _inventory(ledger: Ledger, settings: Settings, now: datetime) -> dict[str, Any]:
+    after = snapshot(settings.reports, now)
     return {
         "schema_version": SCHEMA_VERSION,
-        "host": host_inventory(settings.reports),
+        "host": host_facts(),
         "models": list(ledger.facts.values()),
         "warmups": [warmup.to_json() for warmup in ledger.warmups.values()],
+        "snapshots": {"before": ledger.before, "after": after},
     }
 
 

@@ -29,6 +29,7 @@ class Ledger:
         facts: plain JSON by model.
         warmups: results by model.
         options: sampling options by spec.
+        before: the machine's snapshot from before the first trial.
         reruns: judged trials that were run again; the first attempt counts.
         foreign_failures: failed reports that are no trial of ours.
     """
@@ -38,6 +39,7 @@ class Ledger:
         self.facts: dict[str, dict[str, Any]] = {}
         self.warmups: dict[str, WarmupResult] = {}
         self.options: dict[str, dict[str, Any]] = {}
+        self.before: dict[str, Any] | None = None
         self.reruns = 0
         self.foreign_failures = 0
         self._plans: dict[tuple[str, str], JobPlan] = {}

@@ -18,6 +18,7 @@ from pytest_llmbench.ledger import Ledger
 from pytest_llmbench.prompts.loader import load_suite
 from pytest_llmbench.prompts.wording import did_you_mean
 from pytest_llmbench.runs.folder import RunFolder, new_run_id
+from pytest_llmbench.runs.inventory import snapshot
 from pytest_llmbench.settings import Settings, read_settings
 from pytest_llmbench.trials import Trial, Trials, to_wire
 
@@ -80,6 +81,8 @@ class BenchSession:
         self._engine: Engine | None = None
         self._trials: Trials | None = None
         self.ledger = Ledger(self.folder)
+        if not self.is_worker:
+            self.ledger.before = snapshot(settings.reports, now)
         self._suites: dict[str, Suite] = {}
         self._plans_sent = False
         self._failed_before: set[tuple[str, str, str]] = set()

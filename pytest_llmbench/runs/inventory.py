@@ -7,22 +7,32 @@ import platform
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _NVIDIA_QUERY = "name,memory.total,memory.used,driver_version"
 _GPU_TIMEOUT_S = 5.0
 
 
-def host_inventory(disk_path: Path) -> dict[str, Any]:
-    """Return host facts as plain JSON; what can't be read is null.
-
-    Sizes are in bytes, GPU memory in MiB as `nvidia-smi` gives it.
-    """
+def host_facts() -> dict[str, Any]:
+    """Return what identifies the machine, as plain JSON; unknown is null."""
     return {
         "host": platform.node(),
         "os": platform.platform(),
         "python": platform.python_version(),
         "cpu": {"model": _cpu_model(), "count": os.cpu_count()},
+    }
+
+
+def snapshot(disk_path: Path, now: datetime) -> dict[str, Any]:
+    """Return what changes over a run, as plain JSON; what can't be read is null.
+
+    Sizes are in bytes, GPU memory in MiB as `nvidia-smi` gives it.
+    """
+    return {
+        "taken_at": now.isoformat(),
         "ram": _memory(),
         "disk": _disk(disk_path),
         "gpus": _gpus(),
