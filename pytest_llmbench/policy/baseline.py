@@ -1,0 +1,65 @@
+"""The spec to beat, and whether it was measured on the same prompts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_PROMPT_KEYS: Final = frozenset({"prompts", "prompt_hashes"})
+_ABSENT: Final = "not recorded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """A stored result to compare with.
+
+    Attributes:
+        accuracy: the median accuracy it was promoted with.
+        prompt_hashes: `Prompt.hash` by prompt id of the prompts it ran.
+        comparability: what else its run was measured under.
+    """
+
+    spec: str
+    run_id: str
+    accuracy: float
+    prompt_hashes: Mapping[str, str]
+    comparability: Mapping[str, object] = field(default_factory=dict)
+
+
+def prompt_differences(now: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
+    """Name the prompts that were added, removed or changed since the baseline.
+
+    >>> prompt_differences({"P1": "a", "P3": "c"}, {"P1": "b", "P2": "c"})
+    ['added: P3', 'removed: P2', 'changed: P1']
+    """
+    groups = {
+        "added": [name for name in now if name not in before],
+        "removed": [name for name in before if name not in now],
+        "changed": [
+            name for name in now if name in before and now[name] != before[name]
+        ],
+    }
+    return [f"{word}: {', '.join(names)}" for word, names in groups.items() if names]
+
+
+def other_differences(
+    now: Mapping[str, object], before: Mapping[str, object]
+) -> tuple[str, ...]:
+    """Name what else differs from the baseline's run: shown, not judged.
+
+    >>> other_differences({"num_ctx": 8192}, {"num_ctx": 4096})
+    ('num_ctx: 4096 then, 8192 now',)
+    """
+    return tuple(_differences(now, before))
+
+
+def _differences(
+    now: Mapping[str, object], before: Mapping[str, object]
+) -> Iterator[str]:
+    for key in sorted({*now, *before} - _PROMPT_KEYS):
+        then, current = before.get(key, _ABSENT), now.get(key, _ABSENT)
+        if then != current:
+            yield f"{key}: {then} then, {current} now"

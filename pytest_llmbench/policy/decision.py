@@ -1,0 +1,121 @@
+"""From gates to a decision, and from decisions to the exit status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from pytest_llmbench.policy.baseline import other_differences
+from pytest_llmbench.policy.gates import evaluate_gates
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_llmbench.analysis.summary import JobSummary
+    from pytest_llmbench.policy.baseline import Baseline
+    from pytest_llmbench.policy.gates import GateName, GateResult
+    from pytest_llmbench.policy.thresholds import PolicyThresholds
+
+DecisionWord = Literal["PROMOTE", "HOLD", "REJECT"]
+"""What to do with a spec."""
+
+GateMode = Literal["none", "promote", "no-reject"]
+"""What `--gate` asks of the decisions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do with one spec on one suite, and why.
+
+    Attributes:
+        reason: the line of the gate that decided.
+        decided_by: the first gate that failed; None if all pass.
+        gates: all of them, in order.
+        judged_trials: how many trials stand behind the decision.
+        differences: what else differs from the baseline's run; not judged.
+        baseline_spec: the spec it was held against; None without a baseline.
+    """
+
+    spec: str
+    suite: str
+    decision: DecisionWord
+    reason: str
+    decided_by: GateName | None
+    gates: tuple[GateResult, ...]
+    judged_trials: int
+    differences: tuple[str, ...] = ()
+    baseline_spec: str | None = None
+
+    @property
+    def becomes_canonical(self) -> bool:
+        """Whether the spec may become its phase's baseline.
+
+        Of several for one phase the caller takes the best.
+        """
+        return self.decision == "PROMOTE"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of `policy_decisions` in summary.json."""
+        return {
+            "spec": self.spec,
+            "suite": self.suite,
+            "decision": self.decision,
+            "reason": self.reason,
+            "decided_by": self.decided_by,
+            "becomes_canonical": self.becomes_canonical,
+            "baseline_spec": self.baseline_spec,
+            "judged_trials": self.judged_trials,
+            "differences": list(self.differences),
+            "gates": [gate.to_json() for gate in self.gates],
+        }
+
+
+def decide(
+    summary: JobSummary,
+    thresholds: PolicyThresholds,
+    baseline: Baseline | None,
+    comparability: Mapping[str, object],
+) -> Decision:
+    """Evaluate all gates; the first that fails decides, none failing promotes.
+
+    Args:
+        summary: what the spec showed.
+        thresholds: the gates' limits for its phase.
+        baseline: the spec to beat; None if there is none yet.
+        comparability: what the spec was measured under, to be held against the
+            baseline's.
+    """
+    gates = evaluate_gates(summary, thresholds, baseline)
+    failed = next((gate for gate in gates if not gate.passed), None)
+    before = comparability if baseline is None else baseline.comparability
+    return Decision(
+        spec=summary.spec,
+        suite=summary.suite,
+        decision="PROMOTE" if failed is None else failed.otherwise,
+        reason=_promoted(baseline) if failed is None else failed.reason,
+        decided_by=None if failed is None else failed.name,
+        gates=gates,
+        judged_trials=summary.judged_trials,
+        differences=other_differences(comparability, before),
+        baseline_spec=None if baseline is None else baseline.spec,
+    )
+
+
+def gate_met(mode: GateMode, decisions: Sequence[Decision]) -> bool | None:
+    """Say whether the decisions meet `--gate`; None where it asks for nothing.
+
+    `promote` wants every spec promoted, `no-reject` lets HOLD pass too. Neither
+    is met by no decision, nor by one that rests on nothing judged.
+    """
+    if mode == "none":
+        return None
+    if not decisions or not all(one.judged_trials for one in decisions):
+        return False
+    allowed = {"PROMOTE"} if mode == "promote" else {"PROMOTE", "HOLD"}
+    return all(one.decision in allowed for one in decisions)
+
+
+def _promoted(baseline: Baseline | None) -> str:
+    if baseline is None:
+        return "all gates pass; no baseline yet, so this becomes it"
+    return "all gates pass"
