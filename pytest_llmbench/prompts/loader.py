@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmbench.errors import SuiteError
 from pytest_llmbench.prompts.schema import schema_faults
 from pytest_llmbench.prompts.suite import Prompt, Suite, Tool
-from pytest_llmbench.prompts.yamlmarks import Fault, MarkedYaml, read_yaml
+from pytest_llmbench.prompts.yamlmarks import (
+    MAX_BYTES,
+    Fault,
+    MarkedYaml,
+    read_yaml,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from pytest_llmbench.prompts.yamlmarks import Path as KeyPath
 
@@ -50,7 +54,8 @@ def sorted_lines(faults: Iterable[tuple[str, Fault]]) -> list[str]:
     """Return `file:line: message` lines, by file and line, each once."""
     ordered = sorted(faults, key=lambda fault: (fault[0], fault[1].line))
     lines = (f"{name}:{fault.line}: {fault.message}" for name, fault in ordered)
-    return list(dict.fromkeys(lines))
+    # A key of the file may hold line ends; a fault is one line all the same.
+    return list(dict.fromkeys(" ".join(line.splitlines()) for line in lines))
 
 
 @dataclass(slots=True)
@@ -82,46 +87,48 @@ class _Reading:
                 self._fault(place, f"{prompt.id}: expect.{name}: {message}")
 
     def _read(self, path: Path, shown_as: str) -> MarkedYaml:
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8 text"
-            self.faults.append((shown_as, Fault(1, f"cannot be read: {reason}")))
+        text = self._read_text(path, shown_as)
+        if text is None:
             return MarkedYaml()
         document = read_yaml(text)
         self.faults.extend((shown_as, fault) for fault in document.faults)
         return document
+
+    def _read_text(self, path: Path, shown_as: str) -> str | None:
+        try:
+            with path.open("rb") as file:
+                return file.read(MAX_BYTES + 1).decode("utf-8")
+        except OSError as error:
+            reason = error.strerror or str(error)
+        except UnicodeDecodeError:
+            reason = "not UTF-8 text"
+        except ValueError as error:  # a file name that no file can have
+            reason = str(error)
+        self.faults.append((shown_as, Fault(1, f"cannot be read: {reason}")))
+        return None
 
     def _check(self, document: MarkedYaml, shown_as: str, definition: str) -> None:
         for path, message in schema_faults(document.value, definition):
             self.faults.append((shown_as, Fault(document.line(path), message)))
 
     def _check_ids(self, value: dict[str, Any]) -> None:
-        prompts = value.get("prompts")
-        entries = prompts if isinstance(prompts, list) else []
-        ids = [p.get("id") for p in entries if isinstance(p, dict)]
-        twice = {key for key, n in Counter(map(str, ids)).items() if n > 1}
-        for index, name in enumerate(ids):
-            if name in twice and name in ids[:index]:
-                self._fault(
-                    ("prompts", index, "id"), f"prompt id {name!r} stands twice"
-                )
+        for index, name in _repeated(value.get("prompts"), "id"):
+            self._fault(("prompts", index, "id"), f"prompt id {name!r} stands twice")
 
     def _tools(self, tools: Any) -> list[Any]:  # noqa: ANN401 - YAML, being checked
         document, shown_as = self.document, self.shown_as
         base: KeyPath = ("tools",)
         if isinstance(tools, str):
             shown_as = str(Path(self.shown_as).parent / tools)
+            known = len(self.faults)
             document = self._read(self.path.parent / tools, shown_as)
-            self._check(document, shown_as, "toolList")
+            if document.value is not None or len(self.faults) == known:
+                self._check(document, shown_as, "toolList")
             tools, base = document.value, ()
-        entries = tools if isinstance(tools, list) else []
-        for index, tool in enumerate(entries):
-            message = _parameters_fault(tool)
-            if message:
-                line = document.line((*base, index, "parameters"))
-                self.faults.append((shown_as, Fault(line, message)))
-        return entries
+        for path, message in _tool_faults(tools):
+            line = document.line((*base, *path))
+            self.faults.append((shown_as, Fault(line, message)))
+        return tools if isinstance(tools, list) else []
 
     def _build(self, value: dict[str, Any], tools: list[Any]) -> Suite:
         offered = tuple(Tool(**tool) for tool in tools)
@@ -139,17 +146,38 @@ class _Reading:
         self.faults.append((self.shown_as, Fault(self.document.line(path), message)))
 
 
-def _parameters_fault(tool: object) -> str | None:
+def _repeated(entries: object, key: str) -> Iterator[tuple[int, str]]:
+    """Yield index and value of each entry whose key repeats an earlier one's."""
+    seen = set()
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        name = entry.get(key) if isinstance(entry, dict) else None
+        if isinstance(name, str):
+            if name in seen:
+                yield index, name
+            seen.add(name)
+
+
+def _tool_faults(tools: object) -> Iterator[tuple[KeyPath, str]]:
+    for index, name in _repeated(tools, "name"):
+        yield (index, "name"), f"tool {name!r} stands twice"
+    for index, tool in enumerate(tools if isinstance(tools, list) else ()):
+        parameters = tool.get("parameters") if isinstance(tool, dict) else None
+        message = _schema_fault(parameters) if isinstance(parameters, dict) else ""
+        if message:
+            yield (
+                (index, "parameters"),
+                f"tool {tool.get('name')!r}: parameters: {message}",
+            )
+
+
+def _schema_fault(schema: dict[str, Any]) -> str:
     from jsonschema import Draft202012Validator, SchemaError
 
-    parameters = tool.get("parameters") if isinstance(tool, dict) else None
-    if not isinstance(parameters, dict) or not isinstance(tool, dict):
-        return None
     try:
-        Draft202012Validator.check_schema(parameters)
+        Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        return f"tool {tool.get('name')!r}: parameters: {error.message}"
-    return None
+        return error.message
+    return ""
 
 
 def _prompt(

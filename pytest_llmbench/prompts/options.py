@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmbench.errors import SpecError
@@ -18,6 +20,8 @@ OptionValue = int | float | str | bool
 _NUMBER: Final = "a number"
 _INTEGER: Final = "an integer"
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "max")
+_INT_TEXT = re.compile(r"[-+]?[0-9]{1,300}")
+_FLOAT_TEXT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 OPTION_KINDS: Final[Mapping[str, str]] = {
     "temperature": _NUMBER,
@@ -47,13 +51,13 @@ def option_fault(name: str, value: Json) -> str | None:
     kind = OPTION_KINDS.get(name)
     if kind is None:
         return f"unknown option {name!r}{did_you_mean(name, OPTION_KINDS)}"
-    if kind == _INTEGER and type(value) is int:
-        return None
-    if kind == _NUMBER and type(value) in {int, float}:
-        return None
-    if name == "effort" and value in _EFFORTS:
-        return None
-    return f"{name} must be {kind}, not {value!r}"
+    if type(value) is int:
+        fits = kind in {_INTEGER, _NUMBER}
+    elif isinstance(value, float):
+        fits = kind == _NUMBER and math.isfinite(value)
+    else:
+        fits = name == "effort" and value in _EFFORTS
+    return None if fits else f"{name} must be {kind}, not {value!r}"
 
 
 def parse_option(text: str) -> tuple[str, OptionValue]:
@@ -76,9 +80,7 @@ def parse_option(text: str) -> tuple[str, OptionValue]:
 
 
 def _read_scalar(raw: str) -> OptionValue:
-    for read in (int, float):
-        try:
-            return read(raw)
-        except ValueError:
-            continue
-    return raw
+    """Read what JSON would call a number; all else stays a text."""
+    if _INT_TEXT.fullmatch(raw):
+        return int(raw)
+    return float(raw) if _FLOAT_TEXT.fullmatch(raw) else raw

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
@@ -38,11 +39,26 @@ def suite_schema() -> dict[str, Any]:
 @cache
 def _validator(definition: str) -> Draft202012Validator:
     from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
 
     schema = suite_schema()
     if definition:
         schema = {"$ref": f"#/$defs/{definition}", "$defs": schema["$defs"]}
-    return Draft202012Validator(schema)
+    strict: type[Draft202012Validator] = extend(  # type: ignore[no-untyped-call] # untyped in the stubs
+        Draft202012Validator, {"pattern": _pattern_faults}
+    )
+    return strict(schema)
+
+
+def _pattern_faults(
+    _validator: object, pattern: str, instance: object, _schema: object
+) -> Iterator[ValidationError]:
+    """Read `$` as JSON Schema means it; Python's lets a line end follow."""
+    from jsonschema import ValidationError
+
+    ends = re.sub(r"\$$", r"\\Z", pattern)
+    if isinstance(instance, str) and not re.search(ends, instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
 def schema_faults(value: Json, definition: str = "") -> list[tuple[Path, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
@@ -14,7 +15,7 @@ from pytest_llmbench.prompts.options import OptionValue, parse_option
 from pytest_llmbench.prompts.wording import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container
 
 PROVIDERS: Final = (
     "ollama",
@@ -28,7 +29,8 @@ DEFAULT_PROVIDER: Final = "ollama"
 EMBEDDED_MODEL: Final = "llmbench-tiny"
 EXAMPLE: Final = "lfm2.5-thinking:1.2b / atomic / native_api / t60 r1 i0"
 
-_FLAG = re.compile(r"([triw])(\d+(?:\.\d+)?)")
+_FLAG = re.compile(r"([triw])(\d+(?:\.\d+)?)", re.ASCII)
+_NAME = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
 _MAX_FLAG = {"r": 100.0, "i": 1.0, "w": 1.0, "t": 86_400.0}
 _MIN_PARTS = 3
 
@@ -79,10 +81,10 @@ def parse_model(text: str, aliases: Container[str] = ()) -> ModelName:
     'embedded?temperature=0.2'
     """
     base, _, query = text.partition("?")
-    if not base or base != base.strip() or " " in base:
+    if " " in text or not text.isprintable() or not re.search(r"\w", base):
         msg = f"{text!r} is no model name; a right one: lfm2.5-thinking:1.2b"
         raise SpecError(msg)
-    options = tuple(parse_option(part) for part in query.split("&") if part)
+    options = _model_options(query)
     if base in aliases:
         return ModelName(provider=base, name="", options=options)
     if base == "embedded":
@@ -101,10 +103,20 @@ def parse_model(text: str, aliases: Container[str] = ()) -> ModelName:
     return ModelName(provider=DEFAULT_PROVIDER, name=base, options=options)
 
 
+def _model_options(query: str) -> tuple[tuple[str, OptionValue], ...]:
+    options = tuple(parse_option(part) for part in query.split("&") if part)
+    names = [name for name, _ in options]
+    for name in names:
+        if names.count(name) > 1:
+            msg = f"{name!r} is given twice in {query!r}"
+            raise SpecError(msg)
+    return options
+
+
 def _provided(
     provider: str, name: str, text: str, options: tuple[tuple[str, OptionValue], ...]
 ) -> ModelName:
-    if not name:
+    if not re.search(r"\w", name):
         msg = f"{text!r} names a provider but no model; write '{provider}/NAME'"
         raise SpecError(msg)
     return ModelName(provider=provider, name=name, options=options)
@@ -144,7 +156,7 @@ class Spec:
     def __str__(self) -> str:
         """Return the canonical text, which `parse_spec` reads back."""
         flags = (
-            f"t{self.timeout_s:.15g} r{self.retries}"
+            f"t{_positional(self.timeout_s)} r{self.retries}"
             f" i{int(self.isolate)} w{int(self.warm_up)}"
         )
         options = "".join(f" {key}={value}" for key, value in sorted(self.options))
@@ -168,6 +180,15 @@ class Spec:
         return int.from_bytes(digest[:4], "big") & 0x7FFF_FFFF
 
 
+def _positional(seconds: float) -> str:
+    """Write every digit of a number, never an exponent.
+
+    >>> _positional(60.0), _positional(0.25), _positional(1e-05)
+    ('60', '0.25', '0.00001')
+    """
+    return f"{Decimal(repr(float(seconds))):f}".removesuffix(".0")
+
+
 def parse_spec(text: str, aliases: Container[str] = ()) -> Spec:
     """Read a spec written with ` / ` or with blanks between its parts.
 
@@ -177,6 +198,7 @@ def parse_spec(text: str, aliases: Container[str] = ()) -> Spec:
     >>> str(parse_spec("m:1b atomic native_api w0 t5 temperature=0.2"))
     'm:1b / atomic / native_api / t5 r0 i0 w0 temperature=0.2'
     """
+    text = " ".join(text.split())
     words = [word for word in text.split() if word != "/"]
     if len(words) < _MIN_PARTS:
         msg = f"spec {text!r} lacks {_lacking(words)}; a right one: {EXAMPLE}"
@@ -184,15 +206,13 @@ def parse_spec(text: str, aliases: Container[str] = ()) -> Spec:
     try:
         model = parse_model(words[0], aliases)
     except SpecError as error:
-        raise SpecError(_pointed(text, words[0], str(error))) from None
+        raise _pointed(words, 0, str(error), text) from None
+    for index in (1, 2):
+        if not _NAME.fullmatch(words[index]):
+            fault = "a name has letters, digits, _ and - only, a letter first"
+            raise _pointed(words, index, fault, text)
     spec = Spec(model=model, phase=words[1], variant=words[2])
-    for word in _plain_names(words[1:3]):
-        raise SpecError(_pointed(text, word, "a name has letters, digits and _ only"))
-    return _with_flags(spec, words[3:], text)
-
-
-def _plain_names(words: list[str]) -> Iterator[str]:
-    return (word for word in words if not re.fullmatch(r"[A-Za-z][\w-]*", word))
+    return _with_flags(spec, words, text)
 
 
 def _lacking(words: list[str]) -> str:
@@ -201,15 +221,15 @@ def _lacking(words: list[str]) -> str:
 
 def _with_flags(spec: Spec, words: list[str], text: str) -> Spec:
     seen: set[str] = set()
-    for word in words:
+    for index, word in enumerate(words[_MIN_PARTS:], _MIN_PARTS):
         key = word.partition("=")[0] if "=" in word else word[:1]
         if key in seen:
-            raise SpecError(_pointed(text, word, f"{key!r} is given twice"))
+            raise _pointed(words, index, f"{key!r} is given twice", text)
         seen.add(key)
         try:
             spec = _with_option(spec, word) if "=" in word else _with_flag(spec, word)
         except SpecError as error:
-            raise SpecError(_pointed(text, word, str(error))) from None
+            raise _pointed(words, index, str(error), text) from None
     return replace(spec, options=tuple(sorted(spec.options)))
 
 
@@ -223,7 +243,8 @@ def _with_flag(spec: Spec, word: str) -> Spec:
         msg = "a flag is tN (seconds), rN, i0, i1, w0 or w1"
         raise SpecError(msg)
     flag, value = match[1], float(match[2])
-    if value > _MAX_FLAG[flag] or (flag != "t" and "." in word) or word == "t0":
+    is_whole = flag == "t" or "." not in word
+    if not is_whole or value > _MAX_FLAG[flag] or (flag == "t" and not value):
         msg = f"{flag} takes {_allowed(flag)}"
         raise SpecError(msg)
     if flag == "t":
@@ -241,6 +262,8 @@ def _allowed(flag: str) -> str:
     return "0 to 100" if flag == "r" else "0 or 1"
 
 
-def _pointed(text: str, word: str, fault: str) -> str:
-    marker = " " * text.find(word) + "^" * len(word)
-    return f"{fault}\n  {text}\n  {marker}\n  a right one: {EXAMPLE}"
+def _pointed(words: list[str], index: int, fault: str, text: str) -> SpecError:
+    """Point at one word of a spec whose words stand one blank apart."""
+    starts = [found.start() for found in re.finditer(r"\S+", text) if found[0] != "/"]
+    marker = " " * starts[index] + "^" * len(words[index])
+    return SpecError(f"{fault}\n  {text}\n  {marker}\n  a right one: {EXAMPLE}")

@@ -1,11 +1,13 @@
 """Safe YAML into plain JSON values, with the line of every key and item.
 
 Scalars follow YAML 1.2's core schema: only `true` and `false` are booleans, so
-`city: NO` stays a text, and a date stays a text.
+`city: NO` stays a text, and a date stays a text. What JSON has no number for
+(`.inf`, `.nan`, `1e999`) stays a text too.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -17,15 +19,17 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_DEPTH: Final = 40
-MAX_NODES: Final = 500_000
+MAX_NODES: Final = 200_000
 """Values a file may hold once its aliases are expanded."""
 
 Path = tuple[str | int, ...]
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
-_BOOLS: Final = {"true": True, "True": True, "false": False, "False": False}
+_TRUES: Final = frozenset({"true", "True", "TRUE"})
+_FALSES: Final = frozenset({"false", "False", "FALSE"})
 _INT = re.compile(r"[-+]?[0-9]{1,300}")
+_INT_IN_BASE = re.compile(r"0x[0-9a-fA-F]{1,200}|0o[0-7]{1,200}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]{1,300}(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
 _QUOTED: Final = frozenset("'\"|>")
 
@@ -71,9 +75,20 @@ def read_yaml(text: str) -> MarkedYaml:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         document.faults.append(Fault(line, f"not YAML: {error.problem}"))
-    except (yaml.YAMLError, _TooMuchError) as error:
+    except yaml.reader.ReaderError as error:
+        document.faults.append(_character_fault(text, error))
+    # ValueError: the Python loader turns escapes into characters without a look.
+    except (yaml.YAMLError, _TooMuchError, ValueError, OverflowError) as error:
         document.faults.append(Fault(1, f"not YAML we read: {error}"))
     return document
+
+
+def _character_fault(text: str, error: yaml.reader.ReaderError) -> Fault:
+    """Name the first character that YAML forbids; the loaders count differently."""
+    found = error.character
+    character = chr(found) if isinstance(found, int) else str(found)
+    line = text.count("\n", 0, max(text.find(character), 0)) + 1
+    return Fault(line, f"the character U+{ord(character):04X} may not stand in YAML")
 
 
 def _scan_events(text: str, faults: list[Fault]) -> None:
@@ -141,8 +156,9 @@ class _Converter:
             value[key] = self._convert(value_node, (*path, key))
         return value
 
-    @staticmethod
-    def _scalar(node: yaml.ScalarNode) -> Json:
+    def _scalar(self, node: yaml.ScalarNode) -> Json:
+        if any("\ud800" <= character <= "\udfff" for character in node.value):
+            self._fault(node.start_mark.line + 1, "half a surrogate pair is no text")
         return node.value if node.style in _QUOTED else plain_scalar(node.value)
 
     def _fault(self, line: int, message: str) -> None:
@@ -157,8 +173,11 @@ def plain_scalar(text: str) -> Json:
     """
     if text in _NULLS:
         return None
-    if text in _BOOLS:
-        return _BOOLS[text]
+    if text in _TRUES or text in _FALSES:
+        return text in _TRUES
     if _INT.fullmatch(text):
         return int(text)
-    return float(text) if _FLOAT.fullmatch(text) else text
+    if _INT_IN_BASE.fullmatch(text):
+        return int(text, 0)
+    number = float(text) if _FLOAT.fullmatch(text) else math.inf
+    return number if math.isfinite(number) else text
