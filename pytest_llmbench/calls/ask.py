@@ -58,13 +58,7 @@ def _with_load_time(request: CallRequest, residency: Residency | None) -> CallRe
     """Grant load time to a model that is not there, or not with this context."""
     if residency is None:
         return request
-    wanted = request.options.get("num_ctx")
-    other_context = (
-        wanted is not None
-        and residency.context_length is not None
-        and residency.context_length != wanted
-    )
-    is_loading = not residency.is_resident or other_context
+    is_loading = not residency.serves(request.options.get("num_ctx"))
     return replace(request, limits=replace(request.limits, is_loading=is_loading))
 
 
@@ -90,19 +84,20 @@ def _check_whole_prompt(
     """
     counted = reply.usage.prompt_tokens
     told = residency.context_length if residency else None
-    context = request.options.get("num_ctx") or told
-    if not counted or not isinstance(context, int):
-        return
-    cut_counts = {context, context - 1, *range(context // 2, context // 2 + 5)}
-    sent_chars = sum(len(message.content) for message in request.messages)
-    if counted in cut_counts and sent_chars / counted > _MAX_CHARS_PER_TOKEN:
-        msg = (
-            f"the server counted {counted} prompt tokens in a context of {context}"
-            f" for {sent_chars} characters: it cut the prompt; raise num_ctx"
-        )
-        error = PromptTruncated(msg)
-        error.partial = reply
-        raise error
+    # The server may grant less than num_ctx: the model's own limit.
+    for context in (request.options.get("num_ctx"), told):
+        if not counted or not isinstance(context, int):
+            continue
+        cut_counts = {context, context - 1, *range(context // 2, context // 2 + 5)}
+        sent_chars = sum(len(message.content) for message in request.messages)
+        if counted in cut_counts and sent_chars / counted > _MAX_CHARS_PER_TOKEN:
+            msg = (
+                f"the server counted {counted} prompt tokens in a context of {context}"
+                f" for {sent_chars} characters: it cut the prompt; raise num_ctx"
+            )
+            error = PromptTruncated(msg)
+            error.partial = reply
+            raise error
 
 
 def _queued(reply: Reply | None, queue_ms: float) -> Reply | None:

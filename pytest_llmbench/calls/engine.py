@@ -9,20 +9,16 @@ from typing import TYPE_CHECKING, TypeVar
 from pytest_llmbench.calls.ask import ask
 from pytest_llmbench.calls.clock import Clock, SystemClock
 from pytest_llmbench.calls.providers import open_provider
+from pytest_llmbench.calls.request import Answer, WarmupResult
 from pytest_llmbench.calls.warmup import warm_up
+from pytest_llmbench.errors import CallError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from pytest_llmbench.calls.debuglog import DebugLog
     from pytest_llmbench.calls.providers.base import Provider
-    from pytest_llmbench.calls.request import (
-        Answer,
-        CallRequest,
-        ModelFacts,
-        Target,
-        WarmupResult,
-    )
+    from pytest_llmbench.calls.request import CallRequest, ModelFacts, Target
 
 _T = TypeVar("_T")
 _CLOSE_S = 10.0
@@ -47,13 +43,25 @@ class Engine:
 
     def ask(self, target: Target, request: CallRequest) -> Answer:
         """Ask once and wait; errors of the call are in the answer."""
-        provider = self._provider(target)
+        try:
+            provider = self._provider(target)
+        except CallError as error:
+            return Answer(error=error, started_at=self._clock.utc().isoformat())
         slots = self._slots[target.provider, target.base_url]
         return self._wait(ask(provider, request, slots, self._clock))
 
     def warm_up(self, target: Target, request: CallRequest) -> WarmupResult:
-        """Warm one model and wait."""
-        return self._wait(warm_up(self._provider(target), request, self._clock))
+        """Warm one model and wait; a failure is in the result."""
+        try:
+            provider = self._provider(target)
+        except CallError as error:
+            return WarmupResult(
+                model=target.model,
+                server=target.provider,
+                status="failed",
+                detail=str(error),
+            )
+        return self._wait(warm_up(provider, request, self._clock))
 
     def facts(self, target: Target) -> ModelFacts:
         """Identify a model and its server.
@@ -72,18 +80,22 @@ class Engine:
         return self._wait(self._provider(target).model_names())
 
     def close(self) -> None:
-        """End connections, child processes and the thread."""
-        if self._loop is None or self._thread is None:
-            return
+        """End connections, child processes and the thread; harmless when repeated."""
+        try:
+            if self._loop is not None and self._thread is not None:
+                self._end(self._loop, self._thread)
+        finally:
+            if self._debug:
+                self._debug.close()
+
+    def _end(self, loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
         try:
             self._wait(self._close_providers())
         finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(_CLOSE_S)
-            self._loop.close()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(_CLOSE_S)
+            loop.close()
             self._loop = self._thread = None
-            if self._debug:
-                self._debug.close()
 
     def _provider(self, target: Target) -> Provider:
         key = (target.provider, target.base_url)
@@ -94,9 +106,16 @@ class Engine:
         return self._providers[key]
 
     async def _close_providers(self) -> None:
-        for provider in self._providers.values():
-            await provider.close()
+        await _end_calls()
+        providers = list(self._providers.values())
         self._providers.clear()
+        ends = await asyncio.gather(
+            *(provider.close() for provider in providers), return_exceptions=True
+        )
+        await asyncio.get_running_loop().shutdown_default_executor()
+        for error in ends:
+            if error is not None:
+                raise error
 
     def _wait(self, work: Coroutine[object, object, _T]) -> _T:
         future = asyncio.run_coroutine_threadsafe(work, self._running_loop())
@@ -114,3 +133,11 @@ class Engine:
             )
             self._thread.start()
         return self._loop
+
+
+async def _end_calls() -> None:
+    """Let calls that an interrupt has cancelled close their connections."""
+    calls = asyncio.all_tasks() - {asyncio.current_task()}
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)

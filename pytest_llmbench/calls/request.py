@@ -89,6 +89,21 @@ class Residency:
     context_length: int | None = None
     expires_at: str = ""
 
+    def serves(self, num_ctx: object) -> bool:
+        """Say whether a call with this context needs no load.
+
+        A model that is there with another context is loaded anew.
+
+        >>> Residency(is_resident=True, context_length=4096).serves(8192)
+        False
+        >>> Residency(is_resident=True, context_length=4096).serves(None)
+        True
+        """
+        is_other = None not in {num_ctx, self.context_length} and (
+            num_ctx != self.context_length
+        )
+        return self.is_resident and not is_other
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:

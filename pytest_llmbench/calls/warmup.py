@@ -34,7 +34,7 @@ async def warm_up(
     result = WarmupResult(model=request.model, server=provider.where, status="success")
     try:
         before = await provider.residency(request.model)
-        if before and before.is_resident:
+        if before and before.serves(request.options.get("num_ctx")):
             result = replace(result, status="already_loaded")
         else:
             result = replace(result, load_s=await provider.preload(request))

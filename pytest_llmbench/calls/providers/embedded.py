@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_llmbench.calls.clock import elapsed_ms
 from pytest_llmbench.calls.embedded.process import EmbeddedServer
 from pytest_llmbench.calls.providers.http import HttpTransport
 from pytest_llmbench.calls.providers.openai import ask_chat
 from pytest_llmbench.calls.request import ModelFacts, Residency
-from pytest_llmbench.errors import CallError, ModelMissing
+from pytest_llmbench.errors import ModelMissing, StreamTruncated, Unreachable
 from pytest_llmbench.prompts.spec import EMBEDDED_MODEL
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _EXTRA = {"cache_prompt": False}
 """The engine's prompt cache would make repeats of a prompt look fast."""
+
+_DYING_S: Final = 0.2
+"""The connections of a dying engine break some milliseconds before it is gone."""
 
 
 class EmbeddedProvider:
@@ -44,15 +47,20 @@ class EmbeddedProvider:
         """
         start_ns = self._clock.now_ns()
         load_s = await self._ensure_started(request.limits.load_s)
-        named = replace(request, model=self._server.model_name)
+        named = replace(
+            request,
+            model=self._server.model_name,
+            limits=replace(request.limits, is_loading=False),  # it has loaded
+        )
         try:
             transport = self._connected()
             reply = await ask_chat(transport, named, extra=_EXTRA, start_ns=start_ns)
-        except CallError:
-            death = self._server.death()
-            if death is not None:
-                raise death from None
-            raise
+        except (StreamTruncated, Unreachable) as error:
+            death = await asyncio.to_thread(self._server.death, _DYING_S)
+            if death is None:
+                raise
+            death.partial = error.partial
+            raise death from None
         load_ms = None if load_s is None else load_s * 1e3
         return replace(reply, timings=replace(reply.timings, load_ms=load_ms or 0.0))
 
@@ -91,21 +99,26 @@ class EmbeddedProvider:
 
     async def close(self) -> None:
         """Close the connection and end the process."""
-        if self._transport is not None:
-            await self._transport.close()
+        await self._disconnect()
         await asyncio.to_thread(self._server.stop)
 
     async def _ensure_started(self, timeout_s: float) -> float | None:
         if self._server.is_running:
             return None
         started_ns = self._clock.now_ns()
+        await self._disconnect()
         await asyncio.to_thread(self._server.start, timeout_s)
         self._connected()
         return elapsed_ms(started_ns, self._clock.now_ns()) / 1e3
 
+    async def _disconnect(self) -> None:
+        if self._transport is not None:
+            await self._transport.close()
+            self._transport = None
+
     def _connected(self) -> HttpTransport:
         url = self._server.url
-        if self._transport is None or self._transport.where != url:
+        if self._transport is None:
             # The server closes after every streamed reply: never reuse.
             self._transport = HttpTransport(url, self._clock, keep_alive=False)
         self._transport.debug = self.debug

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
+import os
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
 from pytest_llmbench.calls.framing import LineSplitter
+from pytest_llmbench.calls.request import Limits
 from pytest_llmbench.errors import (
     CallTimeout,
     FirstByteTimeout,
@@ -24,9 +28,10 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.calls.clock import Clock
     from pytest_llmbench.calls.debuglog import DebugLog
-    from pytest_llmbench.calls.request import Limits
 
 _HEADERS: Final = {"accept-encoding": "identity", "content-type": "application/json"}
+_MAX_ERROR_BYTES: Final = 100_000
+_MAX_JSON_BYTES: Final = 64 * 1024 * 1024
 
 
 class HttpStatusError(Exception):
@@ -60,19 +65,22 @@ class HttpTransport:
         limits = httpx.Limits(
             max_connections=None, max_keepalive_connections=None if keep_alive else 0
         )
-        self.where = base_url
+        self.where = re.sub(r"//[^/]*@", "//", base_url)  # no password in messages
         self.clock = clock
         self.debug: DebugLog | None = None
         self._hint = hint
-        self._client = httpx.AsyncClient(
-            base_url=base_url,
-            headers=_HEADERS,
-            limits=limits,
-            timeout=None,  # noqa: S113 - our own deadlines bound every call
-            # Reading the certificates costs 20 ms; plain HTTP has no use for them.
-            verify=not base_url.startswith("http://"),
-            follow_redirects=False,
-        )
+        with self._foreign_errors(lambda: False):
+            self._client = httpx.AsyncClient(
+                base_url=base_url,
+                headers=_HEADERS,
+                limits=limits,
+                timeout=_connect_within(Limits().connect_s),
+                # Reading the certificates costs 20 ms; plain HTTP needs none.
+                verify=not base_url.startswith("http://"),
+                follow_redirects=False,
+                # No proxy leads to a server on this machine, whatever is set.
+                trust_env=not _is_loopback(httpx.URL(base_url).host),
+            )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -85,19 +93,20 @@ class HttpTransport:
 
         Raises:
             HttpStatusError: any status but 200.
-            CallError: as for `stream`.
+            CallError: as for `stream`; silence is `Unreachable` here, for no
+                model is at work.
         """
         content = None if body is None else json.dumps(body)
         with self._foreign_errors(lambda: False):
             try:
-                async with asyncio.timeout(timeout_s):
-                    response = await self._client.request(method, path, content=content)
+                sending = self._client.stream(method, path, content=content)
+                async with asyncio.timeout(timeout_s), sending as response:
+                    await self._check_status(response)
+                    data = await _body(response, _MAX_JSON_BYTES)
             except TimeoutError:
                 msg = f"{self.where}{path} gave no answer in {timeout_s:g} s"
-                raise FirstByteTimeout(msg) from None
-        if response.status_code != httpx.codes.OK:
-            raise HttpStatusError(response.status_code, response.text)
-        return decode_json(response.content, self.where)
+                raise Unreachable(msg) from None
+        return decode_json(data, self.where)
 
     async def stream(
         self,
@@ -119,23 +128,27 @@ class HttpTransport:
             CallError: a limit passed, the connection failed, or the bytes are
                 no reply.
         """
-        deadline = _Deadline(limits)
+        deadline = _Deadline(limits, self.where)
         splitter = LineSplitter()
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         if self.debug:
             self.debug.request(self.where + path, body)
         with self._foreign_errors(lambda: deadline.has_begun):
             try:
-                sending = self._client.stream("POST", path, content=content)
+                timeout = _connect_within(limits.connect_s)
+                sending = self._client.stream(
+                    "POST", path, content=content, timeout=timeout
+                )
                 async with deadline.scope(), sending as response:
-                    await _accept(response)
+                    await self._check_status(response)
+                    self._check_encoding(response)
                     async for chunk in response.aiter_raw():
                         at_ns = self.clock.now_ns()
                         deadline.extend(len(chunk))
                         self._hand_over(splitter.feed(chunk), at_ns, on_line)
                     end_ns = self.clock.now_ns()
             except TimeoutError:
-                raise deadline.error(self.where) from None
+                raise deadline.error() from None
         if splitter.rest():
             self._hand_over([splitter.rest()], end_ns, on_line)
         return end_ns
@@ -146,7 +159,27 @@ class HttpTransport:
         for line in lines:
             if self.debug:
                 self.debug.line(line)
-            on_line(line, at_ns)
+            with well_formed(self.where):
+                on_line(line, at_ns)
+
+    async def _check_status(self, response: httpx.Response) -> None:
+        if response.status_code == httpx.codes.OK:
+            return
+        if response.has_redirect_location:
+            msg = (
+                f"{self.where} redirects to {response.headers['location']};"
+                " give that server's address instead"
+            )
+            raise ProtocolFault(msg)
+        body = await _body(response, _MAX_ERROR_BYTES)
+        text = body[:_MAX_ERROR_BYTES].decode("utf-8", "replace")
+        raise HttpStatusError(response.status_code, text)
+
+    def _check_encoding(self, response: httpx.Response) -> None:
+        encoding = response.headers.get("content-encoding", "identity")
+        if encoding != "identity":
+            msg = f"{self.where} sent {encoding}-encoded bytes; none were asked for"
+            raise ProtocolFault(msg)
 
     @contextmanager
     def _foreign_errors(self, has_begun: Callable[[], bool]) -> Iterator[None]:
@@ -154,7 +187,7 @@ class HttpTransport:
         try:
             yield
         except httpx.TransportError as error:
-            reason = str(error) or type(error).__name__
+            reason = _reason(error)
             if has_begun():
                 msg = f"{self.where}: the connection broke in mid-reply ({reason})"
                 raise StreamTruncated(msg) from error
@@ -169,14 +202,52 @@ class HttpTransport:
             raise ProtocolFault(msg) from error
 
 
-async def _accept(response: httpx.Response) -> None:
-    if response.status_code != httpx.codes.OK:
-        body = (await response.aread())[:100_000].decode("utf-8", "replace")
-        raise HttpStatusError(response.status_code, body)
-    encoding = response.headers.get("content-encoding", "identity")
-    if encoding != "identity":
-        msg = f"the reply came {encoding}-encoded though none was accepted"
-        raise ProtocolFault(msg)
+async def _body(response: httpx.Response, max_bytes: int) -> bytes:
+    """Read a body, but stop soon after `max_bytes`: it may never end."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > max_bytes:
+            break
+    return bytes(body)
+
+
+def _connect_within(seconds: float) -> httpx.Timeout:
+    """Bound the connecting only: our own deadlines bound all that follows."""
+    return httpx.Timeout(None, connect=seconds)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _reason(error: BaseException) -> str:
+    """Return the operating system's own reason if there is one behind an error."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, BaseExceptionGroup):  # one error per address tried
+            cause = cause.exceptions[0]
+        if isinstance(cause, OSError) and (cause.errno or 0) > 0:
+            return os.strerror(cause.errno or 0)
+        cause = cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__
+
+
+@contextmanager
+def well_formed(where: str) -> Iterator[None]:
+    """Turn a stumble over JSON of an unknown shape into a fault of the server.
+
+    Raises:
+        ProtocolFault: a value was not of the type that the protocol says.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        msg = f"{where} sent JSON of an unknown shape ({error})"
+        raise ProtocolFault(msg) from error
 
 
 def decode_json(data: bytes, where: str) -> Any:  # noqa: ANN401 - the server's value
@@ -196,8 +267,9 @@ def decode_json(data: bytes, where: str) -> Any:  # noqa: ANN401 - the server's 
 class _Deadline:
     """The limits of one call: first byte, stall, whole."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, where: str) -> None:
         self._limits = limits
+        self._where = where
         self._loop = asyncio.get_running_loop()
         self._start = self._last = self._loop.time()
         self._whole = self._start + limits.first_byte_s
@@ -217,7 +289,8 @@ class _Deadline:
             self._whole = begin + self._limits.call_s
         self._size += size
         if self._size > self._limits.max_reply_bytes:
-            msg = f"the reply passed {self._limits.max_reply_bytes:,} bytes; cut off"
+            limit = self._limits.max_reply_bytes
+            msg = f"{self._where}: the reply passed {limit:,} bytes and was cut off"
             raise ProtocolFault(msg)
         self._scope.reschedule(min(self._whole, self._stall_at()))
 
@@ -225,8 +298,8 @@ class _Deadline:
         stall_s = self._limits.stall_s
         return self._whole if stall_s is None else self._last + stall_s
 
-    def error(self, where: str) -> CallTimeout:
-        limits = self._limits
+    def error(self) -> CallTimeout:
+        limits, where = self._limits, self._where
         if not self.has_begun:
             load = f" (+ {limits.load_s:g} s for the load)" if limits.is_loading else ""
             msg = f"{where}: no first byte within {limits.call_s:g} s{load}"

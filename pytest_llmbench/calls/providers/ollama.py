@@ -9,6 +9,7 @@ from pytest_llmbench.calls.providers.http import (
     HttpStatusError,
     HttpTransport,
     decode_json,
+    well_formed,
 )
 from pytest_llmbench.calls.providers.ollama_errors import (
     error_of_status,
@@ -46,7 +47,7 @@ class OllamaProvider:
     def __init__(self, base_url: str, clock: Clock) -> None:
         hint = "start it with `ollama serve`, or set OLLAMA_HOST"
         self.transport = HttpTransport(base_url, clock, hint=hint)
-        self.where = f"ollama at {base_url}"
+        self.where = f"ollama at {self.transport.where}"
 
     async def ask(self, request: CallRequest) -> Reply:
         """Send one chat request and return its complete reply."""
@@ -73,25 +74,16 @@ class OllamaProvider:
         if entry is None:
             raise missing_model(model, self.where, await self.model_names())
         shown = await self._json("POST", "/api/show", {"model": model})
-        details = entry.get("details") or shown.get("details") or {}
-        info = shown.get("model_info") or {}
-        context = info.get(f"{info.get('general.architecture')}.context_length")
-        return ModelFacts(
-            server=self.where,
-            server_version=str(version.get("version", "")),
-            digest=str(entry.get("digest", "")),
-            quantization=str(details.get("quantization_level", "")),
-            parameter_size=str(details.get("parameter_size", "")),
-            capabilities=tuple(map(str, shown.get("capabilities") or ())),
-            context_length=context if isinstance(context, int) else None,
-        )
+        with well_formed(self.where):
+            return _facts(self.where, str(version.get("version", "")), entry, shown)
 
     async def residency(self, model: str) -> Residency | None:
         """Read `/api/ps`."""
         running = await self._json("GET", "/api/ps")
-        for entry in running.get("models") or ():
-            if _same_model(entry.get("name") or entry.get("model") or "", model):
-                return _residency(entry)
+        with well_formed(self.where):
+            for entry in running.get("models") or ():
+                if _same_model(entry.get("name") or entry.get("model") or "", model):
+                    return _residency(entry)
         return Residency(is_resident=False)
 
     async def preload(self, request: CallRequest) -> float | None:
@@ -112,7 +104,8 @@ class OllamaProvider:
     async def model_names(self) -> list[str]:
         """List what is pulled."""
         tags = await self._json("GET", "/api/tags")
-        return [str(entry.get("name", "")) for entry in tags.get("models") or ()]
+        with well_formed(self.where):
+            return [str(entry.get("name", "")) for entry in tags.get("models") or ()]
 
     async def close(self) -> None:
         """Close the connections."""
@@ -120,9 +113,10 @@ class OllamaProvider:
 
     async def _listed(self, model: str) -> dict[str, Any] | None:
         tags = await self._json("GET", "/api/tags")
-        for entry in tags.get("models") or ():
-            if _same_model(str(entry.get("name", "")), model):
-                return dict(entry)
+        with well_formed(self.where):
+            for entry in tags.get("models") or ():
+                if _same_model(str(entry.get("name", "")), model):
+                    return dict(entry)
         return None
 
     async def _json(
@@ -168,7 +162,7 @@ class _ChatStream:
             msg = f"{self._where} sent a line that is no JSON object"
             raise ProtocolFault(msg)
         for key in value:
-            if key.startswith("error"):
+            if key.startswith("error") and value[key]:
                 text = str(value[key])
                 named = text if key == "error" else f"{key}: {text}"
                 raise error_of_text(named, self._where, "in mid-reply")
@@ -196,15 +190,16 @@ class _ChatStream:
 
     def _done(self, value: dict[str, Any]) -> None:
         self._is_done = True
-        self._builder.finish_reason = value.get("done_reason")
+        reason = value.get("done_reason")
+        self._builder.finish_reason = reason if isinstance(reason, str) else None
         self._builder.usage = Usage(
-            prompt_tokens=value.get("prompt_eval_count"),
-            output_tokens=value.get("eval_count"),
+            prompt_tokens=_number(value.get("prompt_eval_count")),
+            output_tokens=_number(value.get("eval_count")),
         )
         self._builder.server_ms = {
-            ours: value[theirs] / 1e6
+            ours: nanoseconds / 1e6
             for theirs, ours in _DURATIONS.items()
-            if isinstance(value.get(theirs), int)
+            if (nanoseconds := _number(value.get(theirs))) is not None
         }
 
 
@@ -237,16 +232,38 @@ def _options(request: CallRequest, only: tuple[str, ...] = ()) -> dict[str, Any]
     return options
 
 
+def _facts(
+    where: str, version: str, entry: dict[str, Any], shown: dict[str, Any]
+) -> ModelFacts:
+    details = entry.get("details") or shown.get("details") or {}
+    info = shown.get("model_info") or {}
+    context = info.get(f"{info.get('general.architecture')}.context_length")
+    return ModelFacts(
+        server=where,
+        server_version=version,
+        digest=str(entry.get("digest", "")),
+        quantization=str(details.get("quantization_level", "")),
+        parameter_size=str(details.get("parameter_size", "")),
+        capabilities=tuple(map(str, shown.get("capabilities") or ())),
+        context_length=_number(context),
+    )
+
+
 def _residency(entry: dict[str, Any]) -> Residency:
-    size, in_vram = entry.get("size"), entry.get("size_vram")
-    told = isinstance(size, int) and isinstance(in_vram, int) and size > 0
-    context = entry.get("context_length")
+    size, in_vram = _number(entry.get("size")), _number(entry.get("size_vram"))
     return Residency(
         is_resident=True,
-        gpu_share=in_vram / size if told and size and in_vram is not None else None,
-        context_length=context if isinstance(context, int) else None,
+        gpu_share=in_vram / size if size and in_vram is not None else None,
+        context_length=_number(entry.get("context_length")),
         expires_at=str(entry.get("expires_at", "")),
     )
+
+
+def _number(value: object) -> int | None:
+    """Return a count or duration; None where the server sent no such thing."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        return None
+    return value
 
 
 def _same_model(listed: str, asked: str) -> bool:

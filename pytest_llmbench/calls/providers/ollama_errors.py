@@ -85,7 +85,8 @@ def error_of_status(error: HttpStatusError, where: str) -> CallError:
 
 def missing_model(model: str, where: str, pulled: list[str]) -> ModelMissing:
     """Say which models are there, and how to get the one that isn't."""
-    near = closest(model, pulled)
+    near = closest(model, [name.removesuffix(":latest") for name in pulled])
+    near = near or closest(model, pulled)
     hint = f"; did you mean {near!r}?" if near else ""
     have = ", ".join(pulled) or "none"
     return ModelMissing(
