@@ -55,11 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from pytest_llmbench.runs.schemas import SCHEMAS
+
     parser = argparse.ArgumentParser(
         prog="llmbench", description="Beside `pytest`: schema, starter, doctor."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    schema = commands.add_parser("schema", help="print the suite's JSON Schema")
+    schema = commands.add_parser(
+        "schema", help="print the JSON Schema of a suite or of a written file"
+    )
+    known = ", ".join(SCHEMAS)
+    schema.add_argument("name", nargs="?", default="suite", metavar="NAME", help=known)
     schema.set_defaults(run=_schema)
     init = commands.add_parser("init", help="write a starter suite")
     init.add_argument("path", nargs="?", default="suites/starter.bench.yaml")
@@ -70,10 +76,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _schema(_: argparse.Namespace) -> int:
-    from pytest_llmbench.prompts.schema import suite_schema
+def _schema(arguments: argparse.Namespace) -> int:
+    from pytest_llmbench.prompts.wording import did_you_mean
+    from pytest_llmbench.runs.schemas import SCHEMAS, load_schema
 
-    _say(json.dumps(suite_schema(), indent=2))
+    name = arguments.name
+    if name not in SCHEMAS:
+        return _complain(f"schema: no schema {name!r}{did_you_mean(name, SCHEMAS)}")
+    _say(json.dumps(load_schema(name), indent=2))
     return 0
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pytest_llmbench.items import PromptItem
 from pytest_llmbench.report.numbers import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pytest
 
     from pytest_llmbench.session import BenchSession
     from pytest_llmbench.trials import Trial
@@ -29,6 +29,21 @@ def arrange(items: list[pytest.Item]) -> None:
     trials.sort(key=lambda item: ranks[str(item.trial.spec.model)])
     for place, item in zip(places, trials, strict=True):
         items[place] = item
+
+
+def refuse(session: BenchSession, items: list[pytest.Item], fault: str) -> None:
+    """Stop before the first trial because of the user's input.
+
+    A worker can only tell its controller, as an error of collection.
+
+    Raises:
+        pytest.UsageError: in any process but an xdist worker.
+    """
+    if not session.is_worker:
+        raise pytest.UsageError(fault)
+    items.clear()
+    report = pytest.CollectReport("llmbench", "failed", longrepr=fault, result=[])
+    session.config.hook.pytest_collectreport(report=report)
 
 
 def start(session: BenchSession, items: Sequence[pytest.Item]) -> str:

@@ -120,7 +120,7 @@ def _comparability(
         "variant": job.variant,
         "options": {k: v for k, v in options.items() if k != "num_ctx"},
         "num_ctx": options.get("num_ctx"),
-        "model_digest": facts.get("digest", ""),
+        "model_digest": facts.get("digest", "").removeprefix("sha256:")[:12],
         "quantization": facts.get("quantization", ""),
         "server_version": facts.get("server_version", ""),
         "cpu": inventory["host"]["cpu"],

@@ -15,7 +15,7 @@ from pytest_llmbench.session import session_of
 from pytest_llmbench.trials import judged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pytest_llmbench.calls.request import Answer
@@ -63,8 +63,15 @@ class SuiteFile(pytest.Module):
         except (SettingsError, SpecError) as error:
             session.usage_fault = session.usage_fault or str(error)
             return
+        self._register_marks(trials)
         for trial in trials:
             yield PromptItem.of_trial(self, trial)
+
+    def _register_marks(self, trials: Sequence[Trial]) -> None:
+        """Make the suite's marks known: the file that sets them declares them."""
+        for mark in dict.fromkeys(m for t in trials for m in t.prompt.marks):
+            line = f"{mark}: set in {self.nodeid}"
+            self.config.addinivalue_line("markers", line)
 
 
 class PromptItem(pytest.Function):
@@ -90,6 +97,16 @@ class PromptItem(pytest.Function):
         words = {trial.spec.phase, trial.prompt.category} - {""}
         item.extra_keyword_matches.update(words)
         return item
+
+    @property
+    @override
+    def id(self) -> Any:
+        """The id as pytest reads it back from text (asked for by pytest >= 9.2).
+
+        A Function takes what stands in brackets for its name unless parametrize
+        has put it there, and then `--lf` and `--sw` do not find it again.
+        """
+        return type(super().id).parse(self.nodeid)
 
     @override
     def setup(self) -> None:

@@ -95,11 +95,11 @@ class BenchHooks:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Stop on wrong input; order trials model by model."""
         if self._session is not None:
-            from pytest_llmbench.collection import arrange
+            from pytest_llmbench.collection import arrange, refuse
 
             fault = self._session.check_collection()
             if fault:
-                raise pytest.UsageError(fault)
+                refuse(self._session, items, fault)
             arrange(items)
 
     @pytest.hookimpl(tryfirst=True)

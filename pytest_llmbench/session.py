@@ -136,10 +136,8 @@ class BenchSession:
         known = [p for suite in self._suites.values() for p in suite.prompt_ids()]
         for prompt_id in self.settings.prompts if known else ():
             if prompt_id not in known:
-                ids = dict.fromkeys(known)
-                return (
-                    f"--prompts: no prompt {prompt_id!r}{did_you_mean(prompt_id, ids)}"
-                )
+                hint = did_you_mean(prompt_id, dict.fromkeys(known))
+                return f"--prompts: no prompt {prompt_id!r} in any suite{hint}"
         return self.usage_fault
 
     def plan(self, trials: Sequence[Trial]) -> None:

@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-from textwrap import shorten
 from typing import TYPE_CHECKING, Final
+
+from pytest_llmbench.checks.shown import one_line
 
 if TYPE_CHECKING:
     from pytest_llmbench.prompts.suite import Prompt
     from pytest_llmbench.runs.record import Record
 
-_WIDTH: Final = 72
+_WIDTH: Final = 60
+_REASONS: Final = 160
 
 
 def failure_lines(record: Record, prompt: Prompt, is_repeat: bool) -> list[str]:  # noqa: FBT001 - one fact
-    """Return prompt, expected, got and why of a failed or timed-out trial.
+    """Return why a trial failed, its prompt, and expected and got of each check.
+
+    The first line is the reason: pytest's short summary shows it too.
 
     Args:
         is_repeat: an earlier run failed the same way; one line is enough then.
     """
     if record.outcome == "timeout" or record.fault is not None:
         message = record.fault.message if record.fault else "too slow"
-        return [_prompt_line(prompt), f"why      {message}"]
+        return [message, _prompt_line(prompt)]
     failed = [check for check in record.checks if not check.passed]
+    reasons = "; ".join(f"{check.name}: {check.why}" for check in failed)
     if is_repeat:
-        reasons = "; ".join(f"{check.name}: {check.why}" for check in failed)
-        return [f"as in an earlier run: {shorten(reasons, 160, placeholder=' …')}"]
-    lines = [_prompt_line(prompt)]
+        return [f"{one_line(reasons, _REASONS)} (as in an earlier run)"]
+    lines = [reasons, _prompt_line(prompt)]
     for check in failed:
-        lines.append(f"check    {check.name}")
+        name = f"  ({check.name})" if len(failed) > 1 else ""
         if check.expected:
-            lines.append(f"expected {check.expected}")
+            lines.append(f"expected {check.expected}{name}")
         if check.got:
-            lines.append(f"got      {check.got}")
-        lines.append(f"why      {check.why}")
+            lines.append(f"got      {check.got}{name}")
     return lines
 
 
@@ -46,4 +49,5 @@ def error_lines(error: Exception, seen: set[str]) -> list[str]:
 
 
 def _prompt_line(prompt: Prompt) -> str:
-    return f"prompt   {shorten(prompt.text, _WIDTH, placeholder=' …')}"
+    words = " ".join(prompt.text.split())
+    return f"prompt   {one_line(words, _WIDTH)}"

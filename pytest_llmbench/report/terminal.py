@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,9 @@ _SPACED_RUNS: Final = 16
 _MAX_RUNS: Final = 36
 _MAX_ROWS: Final = 40
 _LABEL: Final = 15
+_UNIT_SPACE: Final = re.compile(r"(?<=[0-9]) (?=(?:s|ms|%)(?![a-z]))")
+_KEEP: Final = "\N{NO-BREAK SPACE}"
+"""Stands between a number and its unit while lines are broken."""
 _COLOURS: Final = {"PROMOTE": "green", "HOLD": "yellow", "REJECT": "red"}
 
 
@@ -116,7 +120,7 @@ def _decision(job: JobView) -> Iterator[Line]:
 def _wrapped(label: str, text: str) -> Iterator[Line]:
     head = f"  {label.strip():<{_LABEL}}"
     indent = " " * len(head)
-    parts = wrap(text, WIDTH - len(head)) or [""]
-    yield Line(f"{head}{parts[0]}")
-    for part in parts[1:]:
-        yield Line(f"{indent}{part}")
+    parts = wrap(_UNIT_SPACE.sub(_KEEP, text), WIDTH - len(head)) or [""]
+    for number, part in enumerate(parts):
+        start = indent if number else head
+        yield Line(f"{start}{part.replace(_KEEP, ' ')}")

@@ -1,0 +1,95 @@
+"""A throw-away project with suites in which the plugin's tests run pytest."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fake_ollama import calls, says
+
+if TYPE_CHECKING:
+    import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+QUIET = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+"""Plugins left out of inner runs: Hypothesis's loads itself anew in each, for 1 s."""
+
+SMALL_SUITE = """
+suite: small
+phase: atomic
+tools:
+  - name: get_weather
+    parameters:
+      type: object
+      properties: {city: {type: string}}
+      required: [city]
+prompts:
+  - id: P1
+    category: action
+    prompt: What's the weather in Oslo?
+    expect: {tools: [get_weather], arguments: {get_weather: {city: Oslo}}}
+  - id: P2
+    category: restraint
+    prompt: Which tools do you have?
+    expect: {tools: []}
+  - id: P3
+    category: format
+    prompt: Reply with exactly READY.
+    expect: {exact: READY}
+"""
+"""Three prompts; `small_script` answers all of them right."""
+
+SMALL_ANSWERS = {
+    "weather in Oslo": calls("get_weather", city="Oslo"),
+    "Which tools": says("I can look up the weather."),
+    "exactly READY": says("READY"),
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A throw-away project in which pytest is run."""
+
+    pytester: pytest.Pytester
+
+    @property
+    def reports(self) -> Path:
+        """Where the project's reports go."""
+        return self.pytester.path / "reports"
+
+    def suite(self, text: str = SMALL_SUITE, name: str = "small") -> Path:
+        """Write a suite file."""
+        path = self.pytester.path / f"{name}.bench.yaml"
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return path
+
+    def atomic(self) -> None:
+        """Put the project's own atomic suite in place."""
+        shutil.copytree(REPOSITORY / "suites" / "atomic", self.pytester.path / "atomic")
+
+    def run(self, *args: str) -> pytest.RunResult:
+        """Run pytest in this process."""
+        return self.pytester.runpytest_inprocess(*QUIET, *args)
+
+    def run_apart(self, *args: str) -> pytest.RunResult:
+        """Run pytest in a process of its own."""
+        return self.pytester.runpytest_subprocess(*QUIET, *args)
+
+    def newest(self, name: str) -> Path:
+        """Return a file of the newest run."""
+        return max(self.reports.glob(f"2*/*/{name}"))
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the newest run's records."""
+        lines = self.newest("results.jsonl").read_text("utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def summary(self) -> dict[str, Any]:
+        """Return the newest run's summary."""
+        data: dict[str, Any] = json.loads(self.newest("summary.json").read_text())
+        return data

@@ -1,0 +1,141 @@
+"""xdist and rerunfailures: the same summary, and no trial counted twice."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from bench_project import SMALL_ANSWERS, SMALL_SUITE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench_project import Bench
+    from fake_ollama import Answer, FakeCall, FakeOllama, Fault
+
+VOLATILE = {
+    "run_id",
+    "latency",
+    "latency_p50_ms",
+    "wall_s",
+    "load_s",
+    "expires_at",
+    "evidence",
+    "residency",
+}
+
+
+def steady(value: object) -> object:
+    """Return a summary without what differs between any two runs."""
+    if isinstance(value, dict):
+        return {key: steady(item) for key, item in value.items() if key not in VOLATILE}
+    return [steady(item) for item in value] if isinstance(value, list) else value
+
+
+def test_two_workers_give_the_same_summary(
+    bench: Bench, serve: Callable[..., FakeOllama]
+) -> None:
+    """`-n 2` and no xdist write the same numbers, decisions and records."""
+    from fake_ollama import FakeModel
+    from fake_ollama_atomic import cold_atomic_script
+
+    bench.atomic()
+    found: list[dict[str, Any]] = []
+    for options in (("-n2",), ("-n0",), ("-p", "no:xdist")):
+        server = serve(FakeModel(answer=cold_atomic_script(), load_s=0.2))
+        bench.run_apart(
+            "atomic",
+            "--model",
+            "fake:1b",
+            "--runs",
+            "7",
+            "--disable-warmup",
+            "--reports",
+            f"reports{len(found)}",
+            *options,
+        )
+        reports = bench.pytester.path / f"reports{len(found)}"
+        (summary,) = reports.glob("2*/*/summary.json")
+        found.append(json.loads(summary.read_text()))
+        lines = summary.with_name("results.jsonl").read_text().splitlines()
+        assert len(lines) == 84
+        assert len(server.loads) == 1
+    assert steady(found[0]) == steady(found[1]) == steady(found[2])
+    assert found[0]["policy_decisions"][0]["decided_by"] == "variance"
+
+
+def test_a_local_model_stays_on_one_worker(
+    bench: Bench, serve: Callable[..., FakeOllama]
+) -> None:
+    """Each model's trials run on one worker, so they don't measure each other."""
+    from fake_ollama import FakeModel, answers_by_prompt, says
+
+    right = answers_by_prompt(SMALL_ANSWERS, says("4"))
+    server = serve(FakeModel(answer=right), FakeModel(name="two:1b", answer=right))
+    bench.suite()
+    bench.run_apart("--model", "fake:1b,two:1b", "--runs", "2", "-n2")
+    workers: dict[str, set[str]] = {}
+    for record in bench.records():
+        workers.setdefault(record["model"], set()).add(record["worker"])
+    assert {len(names) for names in workers.values()} == {1}
+    assert len(workers["fake:1b"] | workers["two:1b"]) == 2
+    assert len(server.loads) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--model", "gone:1b"), "has no model 'gone:1b'"),
+        (("--model", "fake:1b", "--prompts", "P99"), "no prompt 'P99'"),
+        ((), "no model given"),
+        (("--model", "fake:1b", "--runs", "0"), "--runs is '0'"),
+    ],
+)
+def test_mistakes_are_clear_under_xdist(
+    bench: Bench, small: FakeOllama, options: tuple[str, ...], words: str
+) -> None:
+    """A wrong option names itself with workers too, and never ends green."""
+    bench.suite()
+    result = bench.run_apart(*options, "-n2")
+    text = result.stdout.str() + result.stderr.str()
+    assert words in text
+    assert "INTERNALERROR" not in text
+    assert result.ret != pytest.ExitCode.OK
+    assert small.url
+
+
+def test_reruns_do_not_turn_a_wrong_answer_into_a_pass(
+    bench: Bench, serve: Callable[..., FakeOllama]
+) -> None:
+    """With the user's own `--reruns` the first judged attempt counts."""
+    from fake_ollama import FakeModel, answers_by_prompt, says
+
+    asked: list[str] = []
+
+    def second_time_right(call: FakeCall) -> Answer | Fault:
+        asked.append(call.last_user_text)
+        is_first = asked.count(call.last_user_text) == 1
+        if "READY" in call.last_user_text:
+            return says("no" if is_first else "READY")
+        return answers_by_prompt(SMALL_ANSWERS, says("4"))(call)
+
+    serve(FakeModel(answer=second_time_right))
+    bench.suite(SMALL_SUITE)
+    result = bench.run("--model", "fake:1b", "--reruns", "2")
+    result.stdout.fnmatch_lines(["*1 reruns of judged trials were left out*"])
+    outcomes = {r["prompt_id"]: r["outcome"] for r in bench.records()}
+    assert outcomes == {"P1": "pass", "P2": "pass", "P3": "fail"}
+    assert bench.summary()["job_summaries"][0]["runs"][0]["failed"] == 1
+
+
+def test_a_rerun_after_a_fault_is_the_trial(bench: Bench, small: FakeOllama) -> None:
+    """An error is no judged attempt: the rerun's answer counts."""
+    from fake_ollama import crashes
+
+    bench.suite()
+    small.faults.append(crashes().where(prompt_contains="READY"))
+    bench.run("--model", "fake:1b", "--reruns", "1")
+    job = bench.summary()["job_summaries"][0]
+    assert job["outcomes"]["pass"] == 3
+    assert job["outcomes"]["error"] == 0
