@@ -25,7 +25,6 @@ def test_a_cold_start_is_found_and_held(bench: Bench, cold: FakeOllama) -> None:
     result.stdout.fnmatch_lines([
         "  P6 * F F P P P P P * 5/7 * 36-92 % * cold_start",
         "  cold_start     P6, P7, P9: failed runs 1-2 of 7, chance p = 0.00011*",
-        "*load 0.2* s against 0.00* s later",
         "  variance*0.0128*<= 0.0025*fail -> HOLD",
         "  HOLD: variance 0.01276 is above 0.0025 over 7 runs",
         "--gate promote: FAILED",
