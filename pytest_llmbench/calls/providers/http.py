@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.debuglog import DebugLog
 
 _HEADERS: Final = {"accept-encoding": "identity", "content-type": "application/json"}
+_MAX_PORT: Final = 65_535
 _MAX_ERROR_BYTES: Final = 100_000
 _MAX_JSON_BYTES: Final = 64 * 1024 * 1024
 
@@ -70,16 +71,17 @@ class HttpTransport:
         self.debug: DebugLog | None = None
         self._hint = hint
         with self._foreign_errors(lambda: False):
+            url = _url(base_url)
             self._client = httpx.AsyncClient(
-                base_url=base_url,
+                base_url=url,
                 headers=_HEADERS,
                 limits=limits,
                 timeout=_connect_within(Limits().connect_s),
                 # Reading the certificates costs 20 ms; plain HTTP needs none.
-                verify=not base_url.startswith("http://"),
+                verify=url.scheme != "http",
                 follow_redirects=False,
                 # No proxy leads to a server on this machine, whatever is set.
-                trust_env=not _is_loopback(httpx.URL(base_url).host),
+                trust_env=not _is_loopback(url.host),
             )
 
     async def close(self) -> None:
@@ -210,6 +212,14 @@ async def _body(response: httpx.Response, max_bytes: int) -> bytes:
         if len(body) > max_bytes:
             break
     return bytes(body)
+
+
+def _url(text: str) -> httpx.URL:
+    url = httpx.URL(text)
+    if (url.port or 0) > _MAX_PORT:
+        msg = f"{url.port} is no port"
+        raise httpx.InvalidURL(msg)
+    return url
 
 
 def _connect_within(seconds: float) -> httpx.Timeout:

@@ -24,13 +24,7 @@ if TYPE_CHECKING:
 
 _MEANINGS: Final[tuple[tuple[str, type[CallError], str], ...]] = (
     ("error parsing tool call", MalformedCall, ""),
-    ("does not support tools", Unsupported, "choose a model with tools, see its card"),
-    ("does not support", Unsupported, ""),
-    ("exceed_context_size", ContextOverflow, "raise num_ctx or shorten the prompt"),
-    ("context length", ContextOverflow, "raise num_ctx or shorten the prompt"),
-    ("context size", ContextOverflow, "raise num_ctx or shorten the prompt"),
-    ("not found", ModelMissing, ""),
-    ("server busy", Busy, "its queue is full; wait, or raise OLLAMA_MAX_QUEUE"),
+    ("error was encountered while running", ServerFault, "see the server's log"),
     ("requires more system memory", LoadFailed, "free memory or take a smaller model"),
     ("out of memory", LoadFailed, "free VRAM or take a smaller model"),
     ("cudamalloc failed", LoadFailed, "free VRAM or take a smaller model"),
@@ -38,9 +32,22 @@ _MEANINGS: Final[tuple[tuple[str, type[CallError], str], ...]] = (
     ("process has terminated", LoadFailed, "see the server's log"),
     ("timed out waiting for", LoadFailed, "raise OLLAMA_LOAD_TIMEOUT"),
     ("unexpectedly stopped", ServerFault, "see the server's log"),
+    ("server busy", Busy, "its queue is full; wait, or raise OLLAMA_MAX_QUEUE"),
+    ("does not support tools", Unsupported, "choose a model with tools, see its card"),
+    ("does not support thinking", Unsupported, "leave out effort, or set it to none"),
+    ("does not support", Unsupported, ""),
+    ("exceed_context_size", ContextOverflow, "raise num_ctx or shorten the prompt"),
+    ("context length", ContextOverflow, "raise num_ctx or shorten the prompt"),
+    ("context size", ContextOverflow, "raise num_ctx or shorten the prompt"),
+    ("no user query found", ContextOverflow, "the server cut it off; raise num_ctx"),
+    ("not found", ModelMissing, ""),
+    ("invalid model name", ModelMissing, ""),
     ("unauthorized", Unauthorised, "sign in with `ollama signin`"),
 )
-"""Text (lower case) to error class and advice; the first that is found counts."""
+"""Text (lower case) to error class and advice; the first that is found counts.
+
+What quotes other texts (a call, an engine's last words) stands before them.
+"""
 
 _BY_STATUS: Final[dict[int, type[CallError]]] = {
     401: Unauthorised,
@@ -59,12 +66,8 @@ def error_of_text(text: str, where: str, when: str = "") -> CallError:
     Args:
         when: words put behind the server's name, such as `in mid-reply`.
     """
-    text = _unpacked(text)
     place = f"{where} {when}" if when else where
-    for words, kind, advice in _MEANINGS:
-        if words in text.lower():
-            return kind(f"{place}: {text}" + (f"; {advice}" if advice else ""))
-    return ServerFault(f"{place}: {text}")
+    return _known_error(text, place) or ServerFault(f"{place}: {_unpacked(text)}")
 
 
 def error_of_status(error: HttpStatusError, where: str) -> CallError:
@@ -72,8 +75,8 @@ def error_of_status(error: HttpStatusError, where: str) -> CallError:
     body = error.json()
     text = body.get("error") if isinstance(body, dict) else None
     if isinstance(text, str) and text:
-        known = error_of_text(text, where)
-        if type(known) is not ServerFault:
+        known = _known_error(text, where)
+        if known is not None:
             return known
     shown = text if isinstance(text, str) else error.body.strip()[:200]
     kind = _BY_STATUS.get(error.status, ServerFault)
@@ -81,6 +84,14 @@ def error_of_status(error: HttpStatusError, where: str) -> CallError:
     if error.status == 403 and not shown:  # noqa: PLR2004 - HTTP
         shown = "refused this Host name; set OLLAMA_ORIGINS or use 127.0.0.1"
     return kind(f"{where}: HTTP {error.status} {shown}{hint}".rstrip())
+
+
+def _known_error(text: str, place: str) -> CallError | None:
+    text = _unpacked(text)
+    for words, kind, advice in _MEANINGS:
+        if words in text.lower():
+            return kind(f"{place}: {text}" + (f"; {advice}" if advice else ""))
+    return None
 
 
 def missing_model(model: str, where: str, pulled: list[str]) -> ModelMissing:
@@ -99,7 +110,7 @@ def _unpacked(text: str) -> str:
     """Return the message of an error that is JSON within a string."""
     try:
         inner = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     error = inner.get("error") if isinstance(inner, dict) else None
     if not isinstance(error, dict):
