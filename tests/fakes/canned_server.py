@@ -30,7 +30,7 @@ def http_json(value: object, status: int = 200) -> list[bytes]:
 
 def http_until_closed(pieces: Iterable[bytes], status: int = 200) -> Iterable[bytes]:
     """Yield an answer that ends, if ever, with its connection."""
-    yield _head(status, {"Connection": "close"})
+    yield _head(status, {})
     yield from pieces
 
 
@@ -42,6 +42,7 @@ def ndjson(*lines: object) -> list[bytes]:
 def _head(status: int, headers: Mapping[str, str]) -> bytes:
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += ["Connection: close"]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 

@@ -232,8 +232,8 @@ REFUSALS: Final = {
     ),
     "truncation ate the question": Row(
         fault=refuse(500, "no user query found in messages"),
-        error=ServerFault,
-        words=("HTTP 500 no user query found",),
+        error=ContextOverflow,
+        words=("no user query found", "raise num_ctx"),
     ),
     "malformed call": Row(
         fault=malformed_call(),
