@@ -18,7 +18,8 @@ class DebugLog:
 
     def __init__(self, path: Path, clock: Clock) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a", encoding="utf-8")
+        # Half a surrogate pair becomes the escape that JSON has for it.
+        self._file = path.open("a", encoding="utf-8", errors="backslashreplace")
         self._clock = clock
 
     def request(self, url: str, body: object) -> None:
@@ -39,20 +40,23 @@ class DebugLog:
         self._file.flush()
 
 
-def masked(value: object) -> object:
-    """Return the value with everything under a secret-sounding key hidden.
+def masked(value: object, *, is_secret: bool = False) -> object:
+    """Return the value with every text under a secret-sounding key hidden.
 
     >>> masked({"api_key": "abc", "model": "m", "num_tokens": 5})
     {'api_key': '***', 'model': 'm', 'num_tokens': 5}
+    >>> masked({"Authorization": ["Bearer abc"]})
+    {'Authorization': ['***']}
     """
     if isinstance(value, dict):
-        return {key: _masked_item(key, item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [masked(item) for item in value]
-    return value
+        return {
+            key: masked(item, is_secret=is_secret or _sounds_secret(key))
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [masked(item, is_secret=is_secret) for item in value]
+    return "***" if is_secret and isinstance(value, str | bytes) else value
 
 
-def _masked_item(key: object, item: object) -> object:
-    name = str(key).lower()
-    is_secret = isinstance(item, str) and any(word in name for word in SECRET_WORDS)
-    return "***" if is_secret else masked(item)
+def _sounds_secret(key: object) -> bool:
+    return any(word in str(key).lower() for word in SECRET_WORDS)

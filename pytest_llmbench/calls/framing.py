@@ -65,6 +65,9 @@ class EventData:
         return None
 
     def rest(self) -> bytes | None:
-        """Return the data of an event that no blank line ended."""
+        """Return the data of an event that no blank line ended.
+
+        An event without data is none: some servers send `data:` to stay awake.
+        """
         data, self._data = self._data, []
-        return b"\n".join(data) if data else None
+        return b"\n".join(data) or None

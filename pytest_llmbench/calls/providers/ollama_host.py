@@ -25,14 +25,16 @@ def base_url_from_host(host: str) -> str:
     """
     text = host.strip().strip("\"'").strip()
     scheme, separator, rest = text.partition("://")
+    scheme = scheme.lower()
     if not separator:
         scheme, rest = "http", text
     port = {"http": 80, "https": 443}.get(scheme, DEFAULT_PORT)
     default = port if separator else DEFAULT_PORT
     authority, slash, path = rest.partition("/")
+    user, at, authority = authority.rpartition("@")
     name, port = _host_and_port(authority, default)
     name = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(name, name)  # noqa: S104 - turned into loopback
-    return f"{scheme}://{name}:{port}{(slash + path).rstrip('/')}"
+    return f"{scheme}://{user}{at}{name}:{port}{(slash + path).rstrip('/')}"
 
 
 def _host_and_port(authority: str, default: int) -> tuple[str, int]:

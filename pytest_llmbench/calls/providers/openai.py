@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmbench.calls.assembly import ReplyBuilder, decoded_call
 from pytest_llmbench.calls.framing import EventData
-from pytest_llmbench.calls.providers.http import HttpStatusError, decode_json
+from pytest_llmbench.calls.providers.http import (
+    HttpStatusError,
+    decode_json,
+    well_formed,
+)
 from pytest_llmbench.checks.reply import Usage
 from pytest_llmbench.errors import (
     Busy,
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
 
 _RENAMED: Final = {"num_predict": "max_tokens"}
 _NOT_SENT: Final = frozenset({"num_ctx", "effort"})
+_SERVER_MS: Final = {"prompt_ms": "prefill_ms", "predicted_ms": "decode_ms"}
+"""What llama.cpp calls its own times."""
 _BY_STATUS: Final[dict[int, type[CallError]]] = {
     400: Unsupported,
     401: Unauthorised,
@@ -73,6 +81,43 @@ async def ask_chat(
     return builder.reply()
 
 
+@dataclass(slots=True)
+class _CallParts:
+    """One tool call while its fragments come.
+
+    Attributes:
+        index: its place as the server counts; None where it doesn't.
+        text: argument fragments, joined.
+        whole: arguments that came decoded, as some servers send them.
+    """
+
+    index: int | None
+    id: str = ""
+    name: str = ""
+    text: str = ""
+    whole: object = None
+
+    def take(self, call_id: str, name: str, arguments: object) -> None:
+        """Add one fragment."""
+        self.id = call_id or self.id
+        self.name = name or self.name
+        if isinstance(arguments, str):
+            self.text += arguments
+        elif arguments is not None:
+            self.whole = arguments
+
+    def is_ended_by(self, index: int | None, call_id: str, name: str) -> bool:
+        """Whether a fragment in this call's place begins another call.
+
+        Servers that give no index, or 0 to every call, name the function anew.
+        """
+        if not name or not self.name:
+            return False
+        if call_id and self.id:
+            return call_id != self.id
+        return index is None or name != self.name
+
+
 class ChatStream:
     """The events of one streamed chat completion."""
 
@@ -80,7 +125,7 @@ class ChatStream:
         self._builder = builder
         self._where = where
         self._events = EventData()
-        self._calls: dict[int, dict[str, str | object]] = {}
+        self._calls: list[_CallParts] = []
         self._is_done = False
 
     def line(self, data: bytes, at_ns: int) -> None:
@@ -96,17 +141,19 @@ class ChatStream:
             StreamTruncated: neither `[DONE]` nor a finish reason came.
         """
         rest = self._events.rest()
-        if rest:
-            self._event(rest, at_ns)
+        # An event cut off in its middle is no JSON; what it lacks shows below.
+        with suppress(ProtocolFault), well_formed(self._where):
+            if rest:
+                self._event(rest, at_ns)
         if not self._is_done and self._builder.finish_reason is None:
             msg = (
                 f"{self._where}: the stream ended after {self._builder.deltas} deltas"
                 " without a finish reason or [DONE]"
             )
             raise StreamTruncated(msg)
-        for call in self._calls.values():
-            whole = decoded_call(str(call["name"]), call["arguments"], str(call["id"]))
-            self._builder.add_call(whole)
+        for call in self._calls:
+            arguments = call.whole if call.whole and not call.text else call.text
+            self._builder.add_call(decoded_call(call.name, arguments, call.id))
 
     def _event(self, data: bytes, at_ns: int) -> None:
         if data.strip() == b"[DONE]":
@@ -122,50 +169,63 @@ class ChatStream:
         self._usage(value)
         for choice in (value.get("choices") or ())[:1]:
             self._delta(choice.get("delta") or {}, at_ns)
-            reason = choice.get("finish_reason")
+            reason = _text(choice.get("finish_reason"))
             self._builder.finish_reason = reason or self._builder.finish_reason
 
     def _delta(self, delta: dict[str, Any], at_ns: int) -> None:
         thinking = delta.get("reasoning_content") or delta.get("reasoning")
-        if isinstance(thinking, str):
-            self._builder.thinking(thinking, at_ns)
-        content = delta.get("content")
-        if isinstance(content, str):
-            self._builder.text(content, at_ns)
+        self._builder.thinking(_text(thinking), at_ns)
+        self._builder.text(_text(delta.get("content")), at_ns)
         for fragment in delta.get("tool_calls") or ():
             self._fragment(fragment, at_ns)
 
     def _fragment(self, fragment: dict[str, Any], at_ns: int) -> None:
         index = fragment.get("index")
-        if not isinstance(index, int):
-            index = len(self._calls) if fragment.get("id") else len(self._calls) - 1
-        new = {"id": "", "name": "", "arguments": ""}
-        call = self._calls.setdefault(max(index, 0), dict(new))
+        index = index if isinstance(index, int) else None
+        call_id = _text(fragment.get("id"))
         function = fragment.get("function") or {}
-        call["id"] = fragment.get("id") or call["id"]
-        call["name"] = function.get("name") or call["name"]
-        arguments = function.get("arguments")
-        if isinstance(arguments, dict):
-            call["arguments"] = arguments
-        elif isinstance(arguments, str):
-            call["arguments"] = f"{call['arguments']}{arguments}"
-        self._builder.tool_delta(at_ns)
+        name, arguments = _text(function.get("name")), function.get("arguments")
+        call = self._known_call(index, call_id)
+        if call is None or call.is_ended_by(index, call_id, name):
+            call = _CallParts(index)
+            self._calls.append(call)
+        call.take(call_id, name, arguments)
+        if name or arguments:
+            self._builder.tool_delta(at_ns)
+
+    def _known_call(self, index: int | None, call_id: str) -> _CallParts | None:
+        """Find the call that a fragment goes on with: by index, id, or the last."""
+        for call in reversed(self._calls):
+            if index is not None and call.index == index:
+                return call
+            if index is None and call_id in {"", call.id}:
+                return call
+        return None
 
     def _usage(self, value: dict[str, Any]) -> None:
         usage = value.get("usage") or {}
         timings = value.get("timings") or {}
         details = usage.get("prompt_tokens_details") or {}
         if usage:
+            cached = details.get("cached_tokens")
             self._builder.usage = Usage(
-                prompt_tokens=usage.get("prompt_tokens"),
-                cached_tokens=details.get("cached_tokens", timings.get("cache_n")),
-                output_tokens=usage.get("completion_tokens"),
+                prompt_tokens=_count(usage.get("prompt_tokens")),
+                cached_tokens=_count(
+                    timings.get("cache_n") if cached is None else cached
+                ),
+                output_tokens=_count(usage.get("completion_tokens")),
             )
-        if {"prompt_ms", "predicted_ms"} <= timings.keys():
-            self._builder.server_ms |= {
-                "prefill_ms": timings["prompt_ms"],
-                "decode_ms": timings["predicted_ms"],
-            }
+        for theirs, ours in _SERVER_MS.items():
+            if isinstance(timings.get(theirs), int | float):
+                self._builder.server_ms[ours] = float(timings[theirs])
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int else None
 
 
 def _chat_body(request: CallRequest) -> dict[str, Any]:
