@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.settings import Settings
 
 SCHEMA_VERSION: Final = 1
+VARIES: Final = "varies by prompt"
 
 
 class Ledger:
@@ -28,7 +29,7 @@ class Ledger:
     Attributes:
         facts: plain JSON by model.
         warmups: results by model.
-        options: sampling options by spec.
+        options: sampling options by spec, `VARIES` where its prompts differ.
         before: the machine's snapshot from before the first trial.
         reruns: judged trials that were run again; the first attempt counts.
         foreign_failures: failed reports that are no trial of ours.
@@ -66,6 +67,16 @@ class Ledger:
         """Note what is meant to run."""
         for plan in plans:
             self._plans[plan.spec, plan.suite] = plan
+
+    def add_options(self, spec: str, options: dict[str, Any]) -> None:
+        """Note one prompt's sampling options; where prompts differ, say so.
+
+        What differs from prompt to prompt is in the prompts' hashes.
+        """
+        known = self.options.setdefault(spec, dict(options))
+        for key in {*known, *options}:
+            if known.get(key) != options.get(key):
+                known[key] = VARIES
 
     def take(self, data: dict[str, Any]) -> None:
         """Store what one trial's report carries."""

@@ -146,7 +146,7 @@ class BenchSession:
             self.ledger.add_plans([_plan(group) for group in _by_job(trials)])
             for trial in trials:
                 options = self.trials.options(trial.spec, trial.prompt)
-                self.ledger.options.setdefault(str(trial.spec), {}).update(options)
+                self.ledger.add_options(str(trial.spec), options)
 
     def preflight(self, trials: Sequence[Trial]) -> str:
         """Return why no model at all can be asked; empty if one can."""

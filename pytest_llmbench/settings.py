@@ -224,6 +224,9 @@ def _alias(entry: dict[str, Any], where: str) -> Alias:
         msg = f"{where} lacks the key 'model'"
         raise SettingsError(msg)
     base_url = entry.get("base_url", "")
+    if not isinstance(base_url, str):
+        msg = f"{where}: base_url must be a text, not {base_url!r}"
+        raise SettingsError(msg)
     return Alias(provider=provider, model=model, base_url=base_url, options=options)
 
 

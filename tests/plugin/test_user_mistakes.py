@@ -142,6 +142,7 @@ def test_wrong_options(bench: Bench, options: tuple[str, ...], words: str) -> No
         ("[policy.atomic]\nmin_runs = 'x'", "min_runs"),
         ("[models.a]\nmodle = 'x'", "unknown key 'modle'; did you mean 'model'?"),
         ("[models.a]\nprovider = 'x'\nmodel = 'y'", "provider 'x'"),
+        ("[models.a]\nmodel = 'x'\nbase_url = 3", "base_url must be a text, not 3"),
         ("[routing]\nx = 1", "unknown key 'x'"),
         ("models = 3", "must be a table, not 3"),
     ],
