@@ -74,14 +74,17 @@ def write_text(path: Path, text: str) -> Path:
     """Write a text file whole or not at all, also when two writers meet."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}.part")
-    part.write_text(text, encoding="utf-8", errors="backslashreplace")
-    part.replace(path)
+    try:
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     return path
 
 
 def read_records(path: Path) -> Iterator[Record]:
     """Read results.jsonl; a last line cut by a crash is left out."""
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:  # as bytes: the cut may lie within a character
         for line in lines:
-            if line.endswith("\n"):
+            if line.endswith(b"\n"):
                 yield record_from_json(json.loads(line))

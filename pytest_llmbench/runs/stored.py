@@ -29,8 +29,13 @@ def newest_summaries(reports: Path) -> Iterator[dict[str, Any]]:
     for day in sorted(days, reverse=True, key=lambda path: path.name):
         for run in sorted(day.iterdir(), reverse=True, key=lambda path: path.name):
             summary = _read_json(run / "summary.json")
-            if isinstance(summary, dict) and "job_summaries" in summary:
+            if _is_summary(summary):
                 yield summary
+
+
+def _is_summary(stored: object) -> bool:
+    jobs = stored.get("job_summaries") if isinstance(stored, dict) else None
+    return isinstance(jobs, list) and all(isinstance(job, dict) for job in jobs)
 
 
 def newest_job(reports: Path, spec: str) -> dict[str, Any] | None:
@@ -61,7 +66,7 @@ def update_canonical(reports: Path, changed: dict[str, Any]) -> Path:
 def _read_json(path: Path) -> Any:  # noqa: ANN401 - whatever is stored
     try:
         return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmbench.calls.assembly import ReplyBuilder, decoded_call
+from pytest_llmbench.checks.jsontext import MAX_DEPTH
 from pytest_llmbench.checks.reply import Reply, Timings, ToolCall, Usage
 
 MS = 1_000_000
@@ -128,6 +130,9 @@ def test_deltas_join_and_times_are_ordered(deltas: list[tuple[str, str]]) -> Non
         (None, None, "null"),
         (["é"], None, '["é"]'),
         ("[" * 200_000, None, "[" * 200_000),
+        ('{"a": NaN}', None, '{"a": NaN}'),
+        ('{"a": [1e999]}', None, '{"a": [1e999]}'),
+        ({"a": {"b": -math.inf}}, None, '{"a": {"b": -Infinity}}'),
     ],
 )
 def test_arguments_are_decoded(
@@ -136,6 +141,16 @@ def test_arguments_are_decoded(
     """Arguments may be an object or JSON text; what is neither stays as sent."""
     call = decoded_call("f", sent, "id1")
     assert call == ToolCall(name="f", arguments=arguments, raw=raw, id="id1")  # type: ignore[arg-type] # JSON
+
+
+@pytest.mark.parametrize("depth", [1, 99, 100, 400, 900])
+def test_deep_arguments_are_no_arguments(depth: int) -> None:
+    """A model that nests without end has made no call that can be stored."""
+    text = '{"a":' * depth + "1" + "}" * depth
+    for sent in (text, json.loads(text)):
+        call = decoded_call("f", sent)
+        assert (call.arguments is not None) == (depth < MAX_DEPTH)
+        assert bool(call.raw) == (depth >= MAX_DEPTH)
 
 
 @given(st.text())
