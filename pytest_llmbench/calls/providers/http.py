@@ -7,6 +7,8 @@ import ipaddress
 import json
 import os
 import re
+import socket
+import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -238,10 +240,12 @@ def _reason(error: BaseException) -> str:
     """Return the operating system's own reason if there is one behind an error."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, BaseExceptionGroup):  # one error per address tried
-            cause = cause.exceptions[0]
-        if isinstance(cause, OSError) and (cause.errno or 0) > 0:
-            return os.strerror(cause.errno or 0)
+        if isinstance(cause, BaseExceptionGroup):  # one per address, IPv4 last
+            cause = cause.exceptions[-1]
+        if isinstance(cause, ssl.SSLError | socket.gaierror):  # numbers of their own
+            return cause.strerror or str(cause)
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno)
         cause = cause.__cause__ or cause.__context__
     return str(error) or type(error).__name__
 
