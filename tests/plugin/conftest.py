@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+# pytester forgets what an inner run has imported. PyYAML's C half and httpx's map
+# of httpcore's errors do not survive that, so everything is imported here, once.
+import httpcore  # noqa: F401
 import pytest
 from bench_project import SMALL_ANSWERS, Bench
 from fake_ollama import FakeModel, FakeOllama, answers_by_prompt, says
 from fake_ollama_atomic import atomic_script, cold_atomic_script
 
-# pytester forgets what an inner run has imported. PyYAML's C half does not
-# survive being imported twice, so everything is imported here, once.
 import pytest_llmbench.reporting  # noqa: F401
 
 if TYPE_CHECKING:
