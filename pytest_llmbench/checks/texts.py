@@ -67,7 +67,7 @@ def _whole_why(text: str, allowed: list[str]) -> str:
         return "only upper and lower case differ"
     if any(value and value in text for value in allowed):
         return "the expected text is inside, but other text stands around it"
-    return "the text is another one"
+    return "the text differs"
 
 
 @final

@@ -217,7 +217,7 @@ def _coverage_faults(summary: JobSummary) -> Iterator[str]:
     suite_ids = summary.plan.suite_prompt_ids
     chosen = sum(name in summary.plan.prompt_ids for name in suite_ids)
     if chosen < len(suite_ids) or not suite_ids:
-        yield f"{chosen} of {len(suite_ids)} prompts of the suite"
+        yield f"only {chosen} of the suite's {len(suite_ids)} prompts chosen"
 
 
 def _error_faults(summary: JobSummary, limit: float) -> Iterator[str]:

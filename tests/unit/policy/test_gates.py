@@ -112,14 +112,14 @@ def test_evidence_needs_the_whole_suite() -> None:
     plan = make_plan({"P6": "PPP"}, suite_prompt_ids=tuple(MAIN_EXAMPLE))
     gate = evidence_gate(summarise(make_records({"P6": "PPP"}), plan), DEFAULTS, None)
     assert not gate.passed
-    assert gate.reason == "1 of 12 prompts of the suite"
+    assert gate.reason == "only 1 of the suite's 12 prompts chosen"
 
 
 def test_evidence_needs_to_know_the_suite() -> None:
     """A plan that does not say what the suite holds cannot show that all ran."""
     plan = make_plan(GOOD, suite_prompt_ids=())
     gate = evidence_gate(summarise(make_records(GOOD), plan), DEFAULTS, None)
-    assert gate.reason == "0 of 0 prompts of the suite"
+    assert gate.reason == "only 0 of the suite's 0 prompts chosen"
     assert not gate.passed
 
 
