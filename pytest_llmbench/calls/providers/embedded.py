@@ -120,6 +120,8 @@ class EmbeddedProvider:
         url = self._server.url
         if self._transport is None:
             # The server closes after every streamed reply: never reuse.
-            self._transport = HttpTransport(url, self._clock, keep_alive=False)
+            self._transport = HttpTransport(
+                url, self._clock, name=self.where, keep_alive=False
+            )
         self._transport.debug = self.debug
         return self._transport

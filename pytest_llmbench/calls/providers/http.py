@@ -57,18 +57,25 @@ class HttpTransport:
     """One server's connections.
 
     Args:
-        where: the server's name in messages.
+        name: put before the address in messages.
         hint: what a person can do when it can't be reached.
         keep_alive: whether connections are used again.
     """
 
     def __init__(
-        self, base_url: str, clock: Clock, *, hint: str = "", keep_alive: bool = True
+        self,
+        base_url: str,
+        clock: Clock,
+        *,
+        name: str = "",
+        hint: str = "",
+        keep_alive: bool = True,
     ) -> None:
         limits = httpx.Limits(
             max_connections=None, max_keepalive_connections=None if keep_alive else 0
         )
-        self.where = re.sub(r"//[^/]*@", "//", base_url)  # no password in messages
+        self._url = re.sub(r"//[^/]*@", "//", base_url)  # no password in messages
+        self.where = f"{name} at {self._url}" if name else self._url
         self.clock = clock
         self.debug: DebugLog | None = None
         self._hint = hint
@@ -108,7 +115,7 @@ class HttpTransport:
                     await self._check_status(response)
                     data = await _body(response, _MAX_JSON_BYTES)
             except TimeoutError:
-                msg = f"{self.where}{path} gave no answer in {timeout_s:g} s"
+                msg = f"{self.where}: {path} gave no answer in {timeout_s:g} s"
                 raise Unreachable(msg) from None
         return decode_json(data, self.where)
 
@@ -136,7 +143,7 @@ class HttpTransport:
         splitter = LineSplitter()
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         if self.debug:
-            self.debug.request(self.where + path, body)
+            self.debug.request(self._url + path, body)
         with self._foreign_errors(lambda: deadline.has_begun):
             try:
                 timeout = _connect_within(limits.connect_s)

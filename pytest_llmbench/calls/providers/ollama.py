@@ -46,8 +46,8 @@ class OllamaProvider:
 
     def __init__(self, base_url: str, clock: Clock) -> None:
         hint = "start it with `ollama serve`, or set OLLAMA_HOST"
-        self.transport = HttpTransport(base_url, clock, hint=hint)
-        self.where = f"ollama at {self.transport.where}"
+        self.transport = HttpTransport(base_url, clock, name="ollama", hint=hint)
+        self.where = self.transport.where
 
     async def ask(self, request: CallRequest) -> Reply:
         """Send one chat request and return its complete reply."""
@@ -134,7 +134,7 @@ class OllamaProvider:
         except HttpStatusError as error:
             raise await self._meaning(error, model) from None
         if not isinstance(value, dict):
-            msg = f"{self.where}{path} sent no JSON object; is this an Ollama server?"
+            msg = f"{self.where}: {path} sent no JSON object; is this an Ollama server?"
             raise ProtocolFault(msg)
         return value
 
