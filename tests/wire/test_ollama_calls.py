@@ -203,6 +203,13 @@ def test_a_request_leaves_nothing_to_the_server(engine: Engine) -> None:
     assert body["tools"] == [{"type": "function", "function": WEATHER.to_json()}]
 
 
+def test_no_encoding_is_asked_for(engine: Engine) -> None:
+    """Compression would hold tokens back: none is accepted."""
+    with FakeOllama() as server:
+        ask(engine, server)
+    assert {r.headers["accept-encoding"] for r in server.requests} == {"identity"}
+
+
 def test_what_is_not_wanted_is_not_sent(engine: Engine) -> None:
     """No tools, no effort and no seed leave no empty fields behind."""
     with FakeOllama() as server:
