@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmbench.checks.shown import one_line
+from pytest_llmbench.report.plain import plain
 
 if TYPE_CHECKING:
     from pytest_llmbench.prompts.suite import Prompt
@@ -24,7 +25,7 @@ def failure_lines(record: Record, prompt: Prompt, is_repeat: bool) -> list[str]:
     """
     if record.outcome == "timeout" or record.fault is not None:
         message = record.fault.message if record.fault else "too slow"
-        return [message, _prompt_line(prompt)]
+        return [*_lines(message), _prompt_line(prompt)]
     failed = [check for check in record.checks if not check.passed]
     reasons = "; ".join(f"{check.name}: {check.why}" for check in failed)
     if is_repeat:
@@ -42,10 +43,20 @@ def failure_lines(record: Record, prompt: Prompt, is_repeat: bool) -> list[str]:
 def error_lines(error: Exception, seen: set[str]) -> list[str]:
     """Return an error in full the first time, in its first line afterwards."""
     text = str(error)
+    lines = _lines(text) or [type(error).__name__]
     if text in seen:
-        return [f"{text.splitlines()[0]} (as before)"]
+        return [f"{lines[0]} (as before)"]
     seen.add(text)
-    return [*text.splitlines(), "This counts for nobody: the model was not judged."]
+    return [*lines, "This counts for nobody: the model was not judged."]
+
+
+def _lines(message: str) -> list[str]:
+    """Keep a message's lines and their indents, and escape what does not print."""
+    return [
+        line[: len(line) - len(line.lstrip(" "))] + plain(line)
+        for line in message.splitlines()
+        if line.strip()
+    ]
 
 
 def _prompt_line(prompt: Prompt) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pytest_llmbench.report.plain import plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_llmbench.report.view import JobView, RunView
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#&~])")
 
 
 def markdown(view: RunView) -> str:
@@ -34,7 +36,7 @@ def escaped(text: str) -> str:
     >>> escaped("a|b <script>")
     'a\\|b \\<script\\>'
     """
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\1", plain(text))
 
 
 def _job(job: JobView) -> Iterator[str]:
@@ -64,6 +66,8 @@ def _job(job: JobView) -> Iterator[str]:
         yield ""
     for difference in job.differences:
         yield f"- differs from the baseline's run: {escaped(difference)}"
+    if job.differences:
+        yield ""
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -6,17 +6,24 @@ from typing import Final
 
 NONE: Final = "-"
 _MS_PER_S: Final = 1000.0
+_NOISE: Final = 1e-9
+"""A margin smaller than this comes from how floats are stored."""
 
 
 def percent(share: float | None) -> str:
     """Show a share of 1 in percent, to a tenth where it has one.
 
-    >>> percent(1.0), percent(0.8333), percent(None)
-    ('100 %', '83.3 %', '-')
+    A share below 1 never shows as 100, nor one above 0 as 0.
+
+    >>> percent(1.0), percent(0.8333), percent(0.9999), percent(None)
+    ('100 %', '83.3 %', '99.9 %', '-')
     """
     if share is None:
         return NONE
-    return f"{share * 100:.1f}".removesuffix(".0") + " %"
+    shown = share * 100
+    if 0 < share < 1:
+        shown = min(max(shown, 0.1), 99.9)
+    return f"{shown:.1f}".removesuffix(".0") + " %"
 
 
 def bare_percent(share: float | None) -> str:
@@ -54,9 +61,9 @@ def milliseconds(value_ms: float | None) -> str:
     """
     if value_ms is None:
         return NONE
-    if value_ms >= _MS_PER_S:
+    if value_ms >= _MS_PER_S - 0.5:
         return f"{value_ms / _MS_PER_S:.2f} s"
-    return f"{value_ms:.0f} ms" if value_ms >= 10 else f"{value_ms:.1f} ms"  # noqa: PLR2004 - two digits
+    return f"{value_ms:.0f} ms" if value_ms >= 9.95 else f"{value_ms:.1f} ms"  # noqa: PLR2004 - two digits
 
 
 def seconds(value_ms: float | None) -> str:
@@ -83,7 +90,9 @@ def signed(value: float | None) -> str:
     >>> signed(-0.01026), signed(4), signed(0.0)
     ('-0.0103', '+4', '+0')
     """
-    return "" if value is None else f"{value:+.3g}"
+    if value is None:
+        return ""
+    return f"{0.0 if abs(value) < _NOISE else value:+.3g}"
 
 
 def count(value: float | None) -> str:

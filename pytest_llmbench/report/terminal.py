@@ -7,16 +7,22 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmbench.report.plain import plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_llmbench.report.view import GridRow, JobView, RunView
+    from pytest_llmbench.report.view import GridRow, JobView, PatternView, RunView
 
 WIDTH: Final = 80
-_SPACED_RUNS: Final = 16
+_MAX_SPACED: Final = 31
+"""Up to sixteen runs stand apart."""
 _MAX_RUNS: Final = 36
 _MAX_ROWS: Final = 40
+_MAX_LABEL: Final = 24
 _LABEL: Final = 15
+_FILE_LABEL: Final = 10
+_INTERVAL: Final = len("95 % interval")
 _UNIT_SPACE: Final = re.compile(r"(?<=[0-9]) (?=(?:s|ms|%)(?![a-z]))")
 _KEEP: Final = "\N{NO-BREAK SPACE}"
 """Stands between a number and its unit while lines are broken."""
@@ -37,7 +43,8 @@ def terminal_lines(view: RunView) -> list[Line]:
     for note in view.notes:
         lines += _wrapped("note", note)
     for label, path in view.files:
-        lines.append(Line(f"{label:<{_LABEL}}{path}"))
+        # A path is never broken: it is there to be copied.
+        lines.append(Line(f"{label:<{_FILE_LABEL}}{path}"))
     if view.gate:
         colour = "green" if view.gate_is_met else "red"
         lines += [Line(), Line(view.gate, colour)]
@@ -45,14 +52,11 @@ def terminal_lines(view: RunView) -> list[Line]:
 
 
 def _job(job: JobView) -> Iterator[Line]:
-    yield Line(job.spec, "bold")
+    for part in wrap(job.spec, WIDTH, subsequent_indent="  ", break_on_hyphens=False):
+        yield Line(part, "bold")
     yield from _grid(job)
     yield Line()
-    for pattern in job.patterns:
-        who = ", ".join(pattern.prompt_ids)
-        yield from _wrapped(pattern.kind, f"{who}: {pattern.evidence}")
-    if job.patterns:
-        yield Line()
+    yield from _patterns(job.patterns)
     for label, text in job.facts:
         yield from _wrapped(label, text)
     yield Line()
@@ -61,40 +65,88 @@ def _job(job: JobView) -> Iterator[Line]:
     yield Line()
 
 
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """How wide the grid's columns are; `cells` is what is left for the runs."""
+
+    label: int
+    passed: int
+    cells: int
+
+
+def _columns(rows: Sequence[GridRow], runs: int) -> _Columns:
+    label = min(max([6, *(len(row.prompt_id) for row in rows)]), _MAX_LABEL)
+    passed = max([6, *(len(row.passed) for row in rows)])
+    pattern = max([0, *(len(_shown_pattern(row)) for row in rows)])
+    room = WIDTH - 2 - (label + 2) - (passed + 2) - (_INTERVAL + 2) - (pattern + 2)
+    spaced = 2 * runs - 1
+    cells = spaced if spaced <= min(room, _MAX_SPACED) else min(runs, room)
+    return _Columns(label, passed, max(cells, len(_runs_head(runs))))
+
+
 def _grid(job: JobView) -> Iterator[Line]:
     rows = job.rows
-    hidden = 0
     if len(rows) > _MAX_ROWS:
         rows = tuple(row for row in rows if not row.is_stable)[:_MAX_ROWS]
-        hidden = len(job.rows) - len(rows)
-    width = max([6, *(len(row.prompt_id) for row in rows)])
     runs = len(job.run_accuracies)
-    head = f"runs 1-{runs}" if runs > 1 else "run 1"
-    cells = max(len(_cells(tuple("P" * runs))), len(head))
-    yield Line(f"  {'prompt':<{width}}  {head:<{cells}}  passed  95 % interval")
+    columns = _columns(rows, runs)
+    head = f"{_runs_head(runs):<{columns.cells}}  {'passed':>{columns.passed}}"
+    yield Line(f"  {'prompt':<{columns.label}}  {head}  95 % interval")
     for row in rows:
-        yield _grid_line(row, width, cells)
-    if hidden:
-        yield Line(f"  ({hidden} more prompts, stable or beyond {_MAX_ROWS} rows)")
+        yield _grid_line(row, columns)
+    if len(rows) < len(job.rows):
+        hidden = f"{len(job.rows) - len(rows)} of {len(job.rows)} prompts not shown"
+        yield Line(f"  ({hidden}: stable, or beyond {_MAX_ROWS} rows)")
+    if runs > columns.cells:
+        yield Line(f"  (+: runs {columns.cells}-{runs} not shown; summary.md has them)")
     if runs > 1:
-        accuracies = " ".join(job.run_accuracies[:_MAX_RUNS])
-        yield from _wrapped("  runs", f"{accuracies}  (accuracy in %)")
+        yield from _accuracies(job.run_accuracies)
 
 
-def _grid_line(row: GridRow, width: int, cells: int) -> Line:
-    pattern = "" if row.is_stable else row.pattern
+def _runs_head(runs: int) -> str:
+    return f"runs 1-{runs}" if runs > 1 else "run 1"
+
+
+def _accuracies(accuracies: Sequence[str]) -> Iterator[Line]:
+    shown = " ".join(accuracies[:_MAX_RUNS])
+    cut = f", runs 1-{_MAX_RUNS}" if len(accuracies) > _MAX_RUNS else ""
+    yield from _wrapped("runs", f"{shown}  (accuracy in %{cut})")
+
+
+def _grid_line(row: GridRow, columns: _Columns) -> Line:
+    label = row.prompt_id
+    if len(label) > columns.label:
+        label = label[: columns.label - 1] + "…"
+    interval = f"{row.interval:>8}"
     text = (
-        f"  {row.prompt_id:<{width}}  {_cells(row.cells):<{cells}}"
-        f"  {row.passed:>6}  {row.interval:>8}       {pattern}"
+        f"  {label:<{columns.label}}  {_cells(row.cells, columns.cells)}"
+        f"  {row.passed:>{columns.passed}}  {interval:<{_INTERVAL}}"
+        f"  {_shown_pattern(row)}"
     )
     return Line(text.rstrip(), "" if row.is_stable else "yellow")
 
 
-def _cells(cells: Sequence[str]) -> str:
-    if len(cells) <= _SPACED_RUNS:
-        return " ".join(cells)
-    shown = "".join(cells[:_MAX_RUNS])
-    return shown + "+" if len(cells) > _MAX_RUNS else shown
+def _shown_pattern(row: GridRow) -> str:
+    return "" if row.is_stable else row.pattern
+
+
+def _cells(cells: Sequence[str], width: int) -> str:
+    spaced = " ".join(cells)
+    if len(spaced) <= min(width, _MAX_SPACED):
+        return f"{spaced:<{width}}"
+    joined = "".join(cells)
+    shown = joined if len(joined) <= width else joined[: width - 1] + "+"
+    return f"{shown:<{width}}"
+
+
+def _patterns(patterns: Sequence[PatternView]) -> Iterator[Line]:
+    for pattern in patterns[:_MAX_ROWS]:
+        who = ", ".join(pattern.prompt_ids)
+        yield from _wrapped(pattern.kind, f"{who}: {pattern.evidence}")
+    if len(patterns) > _MAX_ROWS:
+        yield Line(f"  ({len(patterns) - _MAX_ROWS} more in summary.md)")
+    if patterns:
+        yield Line()
 
 
 def _gates(job: JobView) -> Iterator[Line]:
@@ -112,7 +164,7 @@ def _decision(job: JobView) -> Iterator[Line]:
         yield from _wrapped("  baseline", job.baseline)
     for difference in job.differences:
         yield from _wrapped("  differs", difference)
-    text = f"{job.decision}: {job.reason}"
+    text = f"{job.decision}: {plain(job.reason)}"
     for part in wrap(text, WIDTH - 4, subsequent_indent="  "):
         yield Line(f"  {part}", _COLOURS.get(job.decision, ""))
 
@@ -120,7 +172,8 @@ def _decision(job: JobView) -> Iterator[Line]:
 def _wrapped(label: str, text: str) -> Iterator[Line]:
     head = f"  {label.strip():<{_LABEL}}"
     indent = " " * len(head)
-    parts = wrap(_UNIT_SPACE.sub(_KEEP, text), WIDTH - len(head)) or [""]
+    kept = _UNIT_SPACE.sub(_KEEP, plain(text))
+    parts = wrap(kept, WIDTH - len(head), break_on_hyphens=False) or [""]
     for number, part in enumerate(parts):
         start = indent if number else head
         yield Line(f"{start}{part.replace(_KEEP, ' ')}")

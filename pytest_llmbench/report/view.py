@@ -156,11 +156,12 @@ def _facts(job: JobSummary, warmup: WarmupResult | None) -> Iterator[tuple[str, 
     if job.judged_trials:
         yield "TTFT", _series(job.latency.ttft_ms)
         yield "E2E", _series(job.latency.e2e_ms) + _timed_out(job)
-        yield "load", f"{_series(job.latency.load_ms)}, in neither of the above"
+        yield "load", _load(job.latency.load_ms)
         yield from _rate(job)
     if job.outcomes["error"]:
         share = numbers.percent(job.error_rate)
-        yield "errors", f"{job.outcomes['error']} trials ({share}), judged for nobody"
+        erred = numbers.counted(job.outcomes["error"], "trial")
+        yield "errors", f"{erred} ({share}), judged for nobody"
     yield from _cache(job)
     if warmup is not None:
         yield "warm-up", warmup_text(warmup)
@@ -203,6 +204,12 @@ def _series(series: Percentiles) -> str:
     p95 = numbers.milliseconds(series.p95) if series.p95 is not None else "p95 at n>=20"
     label = "" if series.p95 is None else "p95 "
     return f"p50 {numbers.milliseconds(series.p50)}, {label}{p95} (n={series.n})"
+
+
+def _load(series: Percentiles) -> str:
+    if not series.n:
+        return "not told by the server"
+    return f"{_series(series)}, in neither of the above"
 
 
 def _timed_out(job: JobSummary) -> str:

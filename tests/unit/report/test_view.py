@@ -1,0 +1,195 @@
+"""The view model: numbers and outcomes as text cells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from made_records import MAIN_EXAMPLE, make_reply, make_summary
+
+from pytest_llmbench.calls.request import WarmupResult
+from pytest_llmbench.policy.baseline import Baseline
+from pytest_llmbench.policy.decision import decide
+from pytest_llmbench.policy.thresholds import PolicyThresholds
+from pytest_llmbench.report.view import GateView, JobView, job_view, warmup_text
+
+WARM = WarmupResult(model="m", server="h", status="success", wall_s=2.5)
+
+
+def view(grid: dict[str, str], baseline: Baseline | None = None) -> JobView:
+    """Make the view of a grid of letters."""
+    summary = make_summary(grid)
+    return job_view(summary, decide(summary, PolicyThresholds(), baseline, {}), None)
+
+
+def facts(grid: dict[str, str], **changes: object) -> dict[str, str]:
+    """Return the facts of a grid by their label."""
+    summary = make_summary(grid, **changes)
+    decision = decide(summary, PolicyThresholds(), None, {})
+    return dict(job_view(summary, decision, None).facts)
+
+
+def test_rows_have_one_letter_per_run() -> None:
+    """Every outcome has its letter, a trial that never ran too."""
+    row = view({"P1": "PFTES."}).rows[0]
+    assert row.cells == ("P", "F", "T", "E", "s", "-")
+    assert (row.passed, row.interval) == ("1/3", "6-79 %")
+    assert not row.is_stable
+
+
+def test_a_prompt_that_never_ran_shows_nothing_to_look_at() -> None:
+    """Without an outcome there is no pattern and no interval."""
+    row = view({"P1": "PP", "P2": ".."}).rows[1]
+    assert (row.passed, row.interval, row.pattern) == ("0/0", "-", "")
+    assert row.is_stable
+
+
+def test_prompts_with_one_evidence_share_a_pattern() -> None:
+    """What failed alike is said once, with all its prompts."""
+    patterns = view({**MAIN_EXAMPLE, "P12": "FFFFFFF"}).patterns
+    assert [(p.kind, p.prompt_ids) for p in patterns] == [
+        ("cold_start", ("P6", "P7", "P9")),
+        ("incapable", ("P12",)),
+    ]
+
+
+def test_a_stable_suite_has_no_pattern() -> None:
+    """Where all is well there is nothing to explain."""
+    assert view({"P1": "PPP", "P2": "PPP"}).patterns == ()
+
+
+def test_the_main_facts() -> None:
+    """Accuracy, variance, latency with n, load apart."""
+    found = facts(MAIN_EXAMPLE, reply=make_reply(load_ms=1200.0))
+    assert found["accuracy"] == (
+        "100 % median of 7 runs (12 of 12 prompts), variance 0.0128"
+    )
+    assert found["E2E"].startswith("p50 ")
+    assert found["E2E"].endswith("(n=84)")
+    assert found["load"] == ("p50 1.20 s, p95 1.20 s (n=84), in neither of the above")
+    assert "errors" not in found
+    assert facts(MAIN_EXAMPLE)["load"] == "not told by the server"
+
+
+def test_p95_waits_for_twenty() -> None:
+    """Below twenty samples the place of p95 says why it is empty."""
+    assert facts({"P1": "PPP"})["TTFT"] == "p50 200 ms, p95 at n>=20 (n=3)"
+
+
+def test_timeouts_and_errors_are_counted_apart() -> None:
+    """A timeout is in no percentile; an error counts for nobody."""
+    found = facts({"P1": "PTE", "P2": "PPP"})
+    assert found["E2E"].endswith("(n=4); 1 timed out, in no percentile")
+    assert found["errors"] == "1 trial (16.7 %), judged for nobody"
+
+
+def test_nothing_judged_has_no_latency() -> None:
+    """Where only errors came, no latency is shown."""
+    found = facts({"P1": "EEE"})
+    assert found["accuracy"] == "none: no run is complete"
+    assert set(found) == {"accuracy", "errors"}
+
+
+def test_one_run_has_no_variance() -> None:
+    """A spread needs two runs."""
+    assert facts({"P1": "P"})["accuracy"] == (
+        "100 % median of 1 run (1 of 1 prompt), variance -"
+    )
+
+
+def test_tool_use_is_shown_with_its_counts() -> None:
+    """Scores come with hits and n; behaviours with their number."""
+    grid = {"P1": "PPPFF"}
+    restrained = facts(grid, expects_no_tool=True, behaviour="abstained")
+    assert "restraint 100 % (5/5)" in restrained["tool use"]
+    assert restrained[""] == "5 abstained"
+    acting = facts(grid, expects_tool=True, behaviour="called_right", category="action")
+    assert acting["tool use"].startswith("action 100 % (5/5)")
+
+
+def test_a_prompt_cache_is_told() -> None:
+    """Cached prompts make TTFT look better than it is, so they are named."""
+    found = facts({"P1": "PPP"}, reply=make_reply(cached_tokens=5))
+    assert found["cache"].startswith("3 of 3 prompts came partly from the server's")
+
+
+def test_gates_have_observed_limit_and_margin() -> None:
+    """Each gate's number is shown in its own unit, with how far it is inside."""
+    base = Baseline(
+        spec="b",
+        run_id="r0",
+        accuracy=0.75,
+        prompt_hashes={name: f"hash-{name}" for name in MAIN_EXAMPLE},
+        comparability={},
+    )
+    shown = view(MAIN_EXAMPLE, base)
+    assert shown.gates == (
+        GateView(
+            name="evidence",
+            observed="0 % errors",
+            limit="<= 5 % errors",
+            margin="+5 points",
+            verdict="pass",
+        ),
+        GateView(
+            name="samples",
+            observed="7 runs",
+            limit=">= 3 runs",
+            margin="+4",
+            verdict="pass",
+        ),
+        GateView(
+            name="variance",
+            observed="0.0128",
+            limit="<= 0.0025",
+            margin="-0.0103",
+            verdict="fail -> HOLD",
+        ),
+        GateView(
+            name="no regression",
+            observed="100 %",
+            limit=">= 75 %",
+            margin="+25 points",
+            verdict="pass",
+        ),
+        GateView(
+            name="restraint",
+            observed="-",
+            limit=">= 80 %",
+            margin="",
+            verdict="does not apply",
+        ),
+    )
+    assert (shown.decision, shown.baseline) == ("HOLD", "b")
+
+
+def test_a_gate_without_a_number_fails_openly() -> None:
+    """Where nothing was judged every gate shows `-`, not 0."""
+    gates = {gate.name: gate for gate in view({"P1": "E"}).gates}
+    assert gates["variance"].observed == "-"
+    assert gates["variance"].verdict == "fail -> HOLD"
+    assert gates["no regression"].verdict == "fail -> REJECT"
+
+
+@pytest.mark.parametrize(
+    ("warmup", "text"),
+    [
+        (WARM, "success in 2.50 s"),
+        (
+            replace(WARM, load_s=1.25, gpu_share=0.5, context_length=4096),
+            "success in 2.50 s, load 1.25 s, 50 % in VRAM, context 4,096",
+        ),
+        (replace(WARM, status="already_loaded"), "already loaded in 2.50 s"),
+        (replace(WARM, status="failed", detail="refused"), "failed: refused"),
+        (
+            replace(WARM, status="skipped", detail="switched off"),
+            "skipped: switched off",
+        ),
+    ],
+)
+def test_warm_up_is_one_line(warmup: WarmupResult, text: str) -> None:
+    """How warming went, with what is known of the loaded model."""
+    assert warmup_text(warmup) == text
+    summary = make_summary({"P1": "P"})
+    shown = job_view(summary, decide(summary, PolicyThresholds(), None, {}), warmup)
+    assert shown.facts[-1] == ("warm-up", text)
