@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+_MAX_DIGITS: Final = 18
 GATES: Final = ("none", "promote", "no-reject")
 DEFAULT_FALLBACK: Final = "anthropic/claude-haiku-5-5"
 
@@ -52,7 +53,11 @@ def read_names(value: object) -> tuple[str, ...]:
         msg = "a text or a list of texts"
         raise ValueError(msg)
     words = [word.strip() for part in parts for word in _split(str(part))]
-    return tuple(dict.fromkeys(word for word in words if word))
+    names = tuple(dict.fromkeys(word for word in words if word))
+    if not names:
+        msg = "at least one name"
+        raise ValueError(msg)
+    return names
 
 
 def _split(text: str) -> list[str]:
@@ -61,18 +66,22 @@ def _split(text: str) -> list[str]:
 
 def read_count(value: object) -> int:
     """Read a whole number from 1."""
-    number = int(value) if isinstance(value, str) and value.isdecimal() else value
+    number = int(value) if isinstance(value, str) and _is_digits(value) else value
     if type(number) is not int or number < 1:
         msg = "a whole number from 1"
         raise ValueError(msg)
     return number
 
 
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
+
+
 def read_seconds(value: object) -> float:
     """Read seconds above 0, a day at most."""
     try:
         seconds = float(value) if isinstance(value, (str, int, float)) else 0.0
-    except ValueError:
+    except (ValueError, OverflowError):
         seconds = 0.0
     if isinstance(value, bool) or not 0 < seconds <= 86_400:  # noqa: PLR2004 - a day
         msg = "seconds above 0 and up to 86400"
