@@ -239,6 +239,12 @@ def test_open_schemas_allow_any_argument_name(words: Mapping[str, Json]) -> None
     assert not arguments.check({"weather": {"x": 1}}, Reply(), prompt).passed
 
 
+def test_as_many_entries_as_allowed_are_paired() -> None:
+    """The limit itself must still be judged."""
+    calls = [ToolCall(name="meet", arguments={})] * MAX_ENTRIES
+    assert check("arguments", {"meet": [{}] * MAX_ENTRIES}, *calls).passed
+
+
 def test_a_closed_schema_names_the_misspelt_argument() -> None:
     """`additionalProperties: false` must not switch the help off."""
     parameters: dict[str, Json] = {

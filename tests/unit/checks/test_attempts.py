@@ -99,6 +99,7 @@ def test_json_that_names_an_offered_tool(text: str) -> None:
         "get_weather()",
         "get_weather(Oslo)",
         'get_weather(city="Oslo',
+        "get_weather(Oslo",
     ],
 )
 def test_python_calls_at_the_start(text: str) -> None:

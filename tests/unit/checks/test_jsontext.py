@@ -106,7 +106,9 @@ def test_embedded_values_are_outermost_and_in_order() -> None:
 
 def test_a_value_after_a_broken_opening_is_found() -> None:
     """A bracket that opens nothing must not hide what follows."""
-    assert list(embedded_values('[ {"a": 1}')) == [{"a": 1}]
+    assert list(embedded_values('[{"a": 1}')) == [{"a": 1}]
+    assert list(embedded_values('{{"a": 1}')) == [{"a": 1}]
+    assert list(embedded_values(f'[{{"a": 1}}, {"9" * 5000}]')) == [{"a": 1}]
 
 
 @pytest.mark.parametrize(

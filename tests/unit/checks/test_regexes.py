@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_llmbench.checks.regexes import (
@@ -70,6 +70,8 @@ def test_a_line_end_needs_its_flag() -> None:
 
 
 @given(text=ANY_TEXT)
+@example("\ud800")
+@example("\udfff")
 def test_any_text_can_be_matched(text: str) -> None:
     """Halves of surrogate pairs and null bytes must not raise."""
     assert matches_fully("(?s).*", text)

@@ -187,6 +187,10 @@ def test_a_recursive_schema_judges_a_tree() -> None:
             "at the top of a schema only",
         ),
         (
+            {"unevaluatedProperties": False, "patternProperties": {}},
+            "do not work together",
+        ),
+        (
             {"unevaluatedProperties": False, "allOf": [{"patternProperties": {}}]},
             "do not work together",
         ),
