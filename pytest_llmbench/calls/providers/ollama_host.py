@@ -44,5 +44,6 @@ def _host_and_port(authority: str, default: int) -> tuple[str, int]:
     if not match:
         return authority, default
     written = match[2] or ""
-    is_port = written.isdecimal() and int(written) <= 65535  # noqa: PLR2004 - the highest port
+    is_number = written.isdecimal() and len(written) < 10  # noqa: PLR2004 - int() has limits
+    is_port = is_number and int(written) <= 65535  # noqa: PLR2004 - the highest port
     return match[1], int(written) if is_port else default

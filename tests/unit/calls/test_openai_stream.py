@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from pytest_llmbench.calls.assembly import ReplyBuilder
 from pytest_llmbench.calls.framing import LineSplitter
 from pytest_llmbench.calls.providers.http import HttpStatusError, well_formed
-from pytest_llmbench.calls.providers.openai import ChatStream, error_of_status
+from pytest_llmbench.calls.providers.openai import (
+    ChatStream,
+    _chat_body,
+    error_of_status,
+)
+from pytest_llmbench.calls.request import CallRequest
 from pytest_llmbench.checks.reply import Reply, Timings, ToolCall, Usage
 from pytest_llmbench.errors import (
     Busy,
@@ -25,6 +30,8 @@ from pytest_llmbench.errors import (
     Unauthorised,
     Unsupported,
 )
+from pytest_llmbench.prompts.suite import Tool
+from pytest_llmbench.prompts.variants import Message
 
 WHERE = "http://h/v1"
 STOP: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
@@ -406,6 +413,34 @@ def test_statuses(status: int, body: object, kind: type[CallError]) -> None:
     error = error_of_status(HttpStatusError(status, json.dumps(body)), WHERE)
     assert type(error) is kind
     assert str(error).startswith(f"{WHERE}: ")
+
+
+def test_a_request_asks_for_a_stream_with_usage() -> None:
+    """Options travel by the dialect's names; what it has no word for stays home."""
+    request = CallRequest(
+        model="m",
+        messages=(Message(role="user", content="é"),),
+        tools=(Tool(name="f", parameters={"type": "object"}),),
+        options={"num_predict": 9, "temperature": 0, "num_ctx": 4096, "effort": "low"},
+        seed=7,
+    )
+    function = {"name": "f", "description": "", "parameters": {"type": "object"}}
+    assert _chat_body(request) == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "é"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_tokens": 9,
+        "temperature": 0,
+        "seed": 7,
+        "tools": [{"type": "function", "function": function}],
+    }
+
+
+def test_a_request_without_extras_has_none() -> None:
+    """No seed, tools or options: no such fields, rather than empty ones."""
+    body = _chat_body(CallRequest(model="m", messages=()))
+    assert set(body) == {"model", "messages", "stream", "stream_options"}
 
 
 def test_a_body_that_is_no_json_is_shown() -> None:

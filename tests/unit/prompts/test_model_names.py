@@ -58,6 +58,22 @@ def test_only_a_known_word_is_a_provider(text: str, provider: str, name: str) ->
 
 
 @pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ollama/llama3.2", "llama3.2"),
+        ("ollama/user/m", "user/m"),
+        ("embedded/llmbench-tiny", "embedded"),
+        ("ollama/embedded", "ollama/embedded"),
+        ("ollama/openai/m", "ollama/openai/m"),
+        ("openai/m", "openai/m"),
+    ],
+)
+def test_a_name_is_printed_as_short_as_it_reads_back(text: str, shown: str) -> None:
+    """The default provider is left out where nothing else could be meant."""
+    assert str(parse_model(text)) == shown
+
+
+@pytest.mark.parametrize(
     ("text", "meant"),
     [
         ("openi/gpt-6", "openai/gpt-6"),

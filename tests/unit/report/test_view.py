@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from made_records import MAIN_EXAMPLE, make_reply, make_summary
+from made_records import (
+    MAIN_EXAMPLE,
+    make_plan,
+    make_records,
+    make_reply,
+    make_summary,
+)
 
+from pytest_llmbench.analysis.summary import summarise
 from pytest_llmbench.calls.request import WarmupResult
 from pytest_llmbench.policy.baseline import Baseline
 from pytest_llmbench.policy.decision import decide
@@ -105,6 +112,30 @@ def test_tool_use_is_shown_with_its_counts() -> None:
     assert restrained[""] == "5 abstained"
     acting = facts(grid, expects_tool=True, behaviour="called_right", category="action")
     assert acting["tool use"].startswith("action 100 % (5/5)")
+
+
+def test_tool_use_has_a_score_and_a_tier() -> None:
+    """Where all three categories are there, they sum up to one score."""
+    grid = {"P1": "PPPPF", "P2": "PPPPP", "P3": "PPPPP"}
+    records = [
+        replace(
+            record,
+            phase="tool_use",
+            category={"P1": "action", "P2": "restraint", "P3": "wrong_tool"}[
+                record.prompt_id
+            ],
+            expects_tool=record.prompt_id != "P2",
+            expects_no_tool=record.prompt_id == "P2",
+            behaviour="abstained" if record.prompt_id == "P2" else "called_right",
+        )
+        for record in make_records(grid)
+    ]
+    summary = summarise(records, make_plan(grid, phase="tool_use"))
+    decision = decide(summary, PolicyThresholds(), None, {})
+    found = dict(job_view(summary, decision, None).facts)
+    assert found["agent score"] == "1.000"
+    assert found["tier"] == "1"
+    assert found[""] == "10 called right, 5 abstained"
 
 
 def test_a_prompt_cache_is_told() -> None:
