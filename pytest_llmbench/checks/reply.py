@@ -23,6 +23,9 @@ class ToolCall:
         channel: `native` (the API's own field) or `text:<format>`.
         raw: the arguments as sent, kept only where they could not be decoded.
         id: the server's id of the call, where it gives one.
+        is_salvaged: read from a text that breaks its format's rules.
+        fault: why the call is invalid (unknown tool, arguments against the
+            tool's schema); empty if it is valid or was never looked at.
     """
 
     name: str
@@ -30,6 +33,8 @@ class ToolCall:
     channel: str = "native"
     raw: str = ""
     id: str = ""
+    is_salvaged: bool = False
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,8 @@ CALLS: Final = st.builds(
     channel=st.sampled_from(["native", "text:json", "text:xml"]),
     raw=WORD,
     id=WORD,
+    is_salvaged=st.booleans(),
+    fault=WORD,
 )
 REPLIES: Final = st.builds(
     Reply,
