@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_llmbench.aliases import as_table, check_keys, default_url, read_aliases
 from pytest_llmbench.calls.providers import SPOKEN
-from pytest_llmbench.calls.providers.ollama_host import base_url_from_host
 from pytest_llmbench.calls.request import Limits, Target
 from pytest_llmbench.errors import SettingsError, SpecError
 from pytest_llmbench.options import DEFAULT_FALLBACK, OPTIONS, OptionTable
 from pytest_llmbench.policy.thresholds import PolicyThresholds
-from pytest_llmbench.prompts.options import option_fault
 from pytest_llmbench.prompts.spec import ModelName, Spec, parse_model, parse_spec
 from pytest_llmbench.prompts.variants import VARIANTS
 from pytest_llmbench.prompts.wording import did_you_mean
@@ -23,18 +21,9 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from pytest_llmbench.aliases import Alias
+
 _TABLES: Final = ("models", "policy", "routing")
-_ALIAS_KEYS: Final = ("provider", "model", "base_url", "options")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alias:
-    """One `[tool.llmbench.models.<alias>]`."""
-
-    provider: str
-    model: str
-    base_url: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +63,7 @@ class Settings:
             "reports": self.shown(self.reports),
             "models": [str(model) for model in self.models],
             "baseline": str(self.baseline) if self.baseline else None,
+            "aliases": {key: alias.to_json() for key, alias in self.aliases.items()},
         }
 
     def thresholds(self, phase: str) -> PolicyThresholds:
@@ -102,9 +92,9 @@ class Settings:
         """Return who is called for a model name."""
         alias = self.aliases.get(model.provider)
         if alias is not None:
-            url = alias.base_url or _default_url(alias.provider)
+            url = alias.base_url or default_url(alias.provider)
             return Target(provider=alias.provider, model=alias.model, base_url=url)
-        url = _default_url(model.provider)
+        url = default_url(model.provider)
         return Target(provider=model.provider, model=model.name, base_url=url)
 
     def alias_options(self, model: ModelName) -> Mapping[str, Any]:
@@ -128,12 +118,12 @@ def read_settings(config: pytest.Config) -> Settings:
         SettingsError, SpecError: the message names the place and what is allowed.
     """
     values, name = _file_values(config.rootpath)
-    _check_keys(values, (*(o.key for o in OPTIONS), *_TABLES), name)
+    check_keys(values, (*(o.key for o in OPTIONS), *_TABLES), name)
     table = OptionTable(config, values, name)
     plain = {option.key: table.value(option) for option in OPTIONS}
-    aliases = _aliases(values.get("models", {}), name)
-    routing = _table(values.get("routing", {}), f"{name}: routing")
-    _check_keys(routing, ("fallback",), f"{name}: routing")
+    aliases = read_aliases(values.get("models", {}), name)
+    routing = as_table(values.get("routing", {}), f"{name}: routing")
+    check_keys(routing, ("fallback",), f"{name}: routing")
     baseline = plain["baseline"]
     settings = Settings(
         models=_models(plain["model"] or tuple(aliases), aliases),
@@ -151,7 +141,7 @@ def read_settings(config: pytest.Config) -> Settings:
         keep_alive_s=plain["keep_alive"],
         num_predict=plain["num_predict"],
         aliases=aliases,
-        policy=_table(values.get("policy", {}), f"{name}: policy"),
+        policy=as_table(values.get("policy", {}), f"{name}: policy"),
         fallback=str(routing.get("fallback", DEFAULT_FALLBACK)),
         root=config.rootpath,
     )
@@ -161,14 +151,13 @@ def read_settings(config: pytest.Config) -> Settings:
 
 def _file_values(root: Path) -> tuple[dict[str, Any], str]:
     own, project = root / "llmbench.toml", root / "pyproject.toml"
-    from_project = _read_toml(project).get("tool", {}).get("llmbench", {})
+    name = "pyproject.toml [tool.llmbench]"
+    tools = as_table(_read_toml(project).get("tool", {}), "pyproject.toml: tool")
+    from_project = as_table(tools.get("llmbench", {}), name)
     if not own.is_file():
-        return from_project, "pyproject.toml [tool.llmbench]"
+        return from_project, name
     if from_project:
-        msg = (
-            "settings stand in llmbench.toml and in pyproject.toml [tool.llmbench];"
-            " keep them in one of the two"
-        )
+        msg = f"settings stand in llmbench.toml and in {name}; keep them in one"
         raise SettingsError(msg)
     return _read_toml(own), "llmbench.toml"
 
@@ -183,51 +172,6 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         msg = f"{path.name}: {error}"
         raise SettingsError(msg) from None
-
-
-def _check_keys(values: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
-    for key in values:
-        if key not in known:
-            msg = f"{where}: unknown key {key!r}{did_you_mean(key, known)}"
-            raise SettingsError(msg)
-
-
-def _table(value: object, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        msg = f"{where} must be a table, not {value!r}"
-        raise SettingsError(msg)
-    return value
-
-
-def _aliases(value: object, name: str) -> dict[str, Alias]:
-    where = f"{name}: models"
-    return {
-        alias: _alias(_table(entry, f"{where}.{alias}"), f"{where}.{alias}")
-        for alias, entry in _table(value, where).items()
-    }
-
-
-def _alias(entry: dict[str, Any], where: str) -> Alias:
-    _check_keys(entry, _ALIAS_KEYS, where)
-    provider = entry.get("provider", "ollama")
-    if provider not in SPOKEN:
-        msg = f"{where}: provider {provider!r}{did_you_mean(provider, SPOKEN)}"
-        raise SettingsError(msg)
-    options = _table(entry.get("options", {}), f"{where}.options")
-    for key, option in options.items():
-        fault = option_fault(key, option)
-        if fault:
-            msg = f"{where}.options: {fault}"
-            raise SettingsError(msg)
-    model = entry.get("model")
-    if not isinstance(model, str) or not model:
-        msg = f"{where} lacks the key 'model'"
-        raise SettingsError(msg)
-    base_url = entry.get("base_url", "")
-    if not isinstance(base_url, str):
-        msg = f"{where}: base_url must be a text, not {base_url!r}"
-        raise SettingsError(msg)
-    return Alias(provider=provider, model=model, base_url=base_url, options=options)
 
 
 def _models(
@@ -247,7 +191,7 @@ def _models(
             )
             raise SettingsError(msg)
         models.append(model)
-    return tuple(models)
+    return tuple(dict.fromkeys(models))
 
 
 def _variants(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -264,9 +208,3 @@ def _baseline(text: str, aliases: Mapping[str, Alias]) -> Spec:
     except SpecError as error:
         msg = f"--baseline: {error}"
         raise SettingsError(msg) from None
-
-
-def _default_url(provider: str) -> str:
-    if provider != "ollama":
-        return ""
-    return base_url_from_host(os.environ.get("OLLAMA_HOST", ""))

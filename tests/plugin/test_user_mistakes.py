@@ -143,6 +143,9 @@ def test_wrong_options(bench: Bench, options: tuple[str, ...], words: str) -> No
         ("[models.a]\nmodle = 'x'", "unknown key 'modle'; did you mean 'model'?"),
         ("[models.a]\nprovider = 'x'\nmodel = 'y'", "provider 'x'"),
         ("[models.a]\nmodel = 'x'\nbase_url = 3", "base_url must be a text, not 3"),
+        ("[models.ollama]\nmodel = 'x'", "'ollama' is a provider's word"),
+        ("[models.a]\nmodel = 'x'\nprovider = 3", "provider must be a text, not 3"),
+        ("[models.a]\nprovider = 'ollama'", "models.a lacks the key 'model'"),
         ("[routing]\nx = 1", "unknown key 'x'"),
         ("models = 3", "must be a table, not 3"),
     ],
@@ -161,7 +164,7 @@ def test_settings_in_two_files(bench: Bench) -> None:
     bench.suite()
     (bench.pytester.path / "llmbench.toml").write_text("runs = 2")
     bench.pytester.makepyprojecttoml("[tool.llmbench]\nruns = 3\n")
-    assert_clear(bench.run("--model", "fake:1b"), "keep them in one of the two")
+    assert_clear(bench.run("--model", "fake:1b"), "keep them in one")
 
 
 def test_two_suites_of_one_name(bench: Bench) -> None:

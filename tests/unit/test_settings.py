@@ -9,20 +9,19 @@ from typing import Any
 
 import pytest
 
+from pytest_llmbench.aliases import Alias, read_aliases
 from pytest_llmbench.calls.request import Limits, Target
 from pytest_llmbench.errors import SettingsError
 from pytest_llmbench.prompts.spec import parse_model, parse_spec
 from pytest_llmbench.settings import (
-    Alias,
     Settings,
-    _aliases,
     _baseline,
     _file_values,
     _models,
     _variants,
 )
 
-ROOT = Path("/work")
+ROOT = Path("/project")
 FAST = Alias(provider="ollama", model="m:1b", options={"temperature": 0.1})
 SETTINGS = Settings(
     models=(parse_model("a"), parse_model("fast", {"fast"})),
@@ -114,7 +113,7 @@ def test_settings_stand_in_one_of_two_files(tmp_path: Path) -> None:
     own.write_text("runs = 3\n", encoding="utf-8")
     assert _file_values(tmp_path) == ({"runs": 3}, "llmbench.toml")
     project.write_text("[tool.llmbench]\nruns = 4\n", encoding="utf-8")
-    with pytest.raises(SettingsError, match="keep them in one of the two"):
+    with pytest.raises(SettingsError, match="keep them in one"):
         _file_values(tmp_path)
     own.unlink()
     assert _file_values(tmp_path)[0] == {"runs": 4}
@@ -130,11 +129,11 @@ def test_a_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
 
 def test_aliases_are_read() -> None:
     """An alias needs a model; Ollama is its provider by default."""
-    found = _aliases({"fast": {"model": "m:1b", "options": {"top_k": 1}}}, "f")
+    found = read_aliases({"fast": {"model": "m:1b", "options": {"top_k": 1}}}, "f")
     assert found == {
         "fast": Alias(provider="ollama", model="m:1b", options={"top_k": 1})
     }
-    assert _aliases({}, "f") == {}
+    assert read_aliases({}, "f") == {}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +165,7 @@ def test_aliases_are_read() -> None:
 def test_a_wrong_alias_is_named(value: Any, fault: str) -> None:  # noqa: ANN401 - TOML
     """The message says which alias, what was found and what is allowed."""
     with pytest.raises(SettingsError, match=fault):
-        _aliases(value, "f")
+        read_aliases(value, "f")
 
 
 def test_models_and_variants_are_checked() -> None:

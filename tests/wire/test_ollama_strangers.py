@@ -107,6 +107,10 @@ STRANGERS: Final = {
             request=question(limits=replace(LIMITS, max_reply_bytes=100_000)),
         ),
     ),
+    "a stream cut in mid-line": Stranger(
+        answers=chat(http_until_closed([HI_LINE, HI_LINE[:20]])),
+        row=Row(error=StreamTruncated, words=("ended in mid-line",), kept="Hi"),
+    ),
     "a stream of nothing": Stranger(
         answers=chat(ndjson()),
         row=Row(error=StreamTruncated, words=("ended after 0 deltas",), kept=""),

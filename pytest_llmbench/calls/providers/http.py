@@ -161,8 +161,18 @@ class HttpTransport:
             except TimeoutError:
                 raise deadline.error() from None
         if splitter.rest():
-            self._hand_over([splitter.rest()], end_ns, on_line)
+            self._hand_over_rest(splitter.rest(), end_ns, on_line)
         return end_ns
+
+    def _hand_over_rest(
+        self, rest: bytes, at_ns: int, on_line: Callable[[bytes, int], None]
+    ) -> None:
+        """Hand over a last line without its end; half a line is a cut stream."""
+        try:
+            self._hand_over([rest], at_ns, on_line)
+        except ProtocolFault as error:
+            msg = f"{self.where}: the reply ended in mid-line"
+            raise StreamTruncated(msg) from error
 
     def _hand_over(
         self, lines: list[bytes], at_ns: int, on_line: Callable[[bytes, int], None]

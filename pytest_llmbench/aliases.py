@@ -1,0 +1,120 @@
+"""Models under names of the user's own: `[tool.llmbench.models.<alias>]`."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_llmbench.calls.providers import SPOKEN
+from pytest_llmbench.calls.providers.ollama_host import base_url_from_host
+from pytest_llmbench.errors import SettingsError
+from pytest_llmbench.prompts.options import option_fault
+from pytest_llmbench.prompts.spec import PROVIDERS
+from pytest_llmbench.prompts.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_KEYS: Final = ("provider", "model", "base_url", "options")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """One configured model.
+
+    Attributes:
+        base_url: where its server is; empty for the provider's default.
+        options: sampling options of every call.
+    """
+
+    provider: str
+    model: str
+    base_url: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the alias as plain JSON, without a password in its address."""
+        return {**asdict(self), "base_url": re.sub("//[^/]*@", "//", self.base_url)}
+
+
+def read_aliases(value: object, file: str) -> dict[str, Alias]:
+    """Read the table `models` of a settings file.
+
+    Raises:
+        SettingsError: names the alias, the key and what is allowed.
+    """
+    where = f"{file}: models"
+    return {
+        alias: _alias(alias, as_table(entry, f"{where}.{alias}"), f"{where}.{alias}")
+        for alias, entry in as_table(value, where).items()
+    }
+
+
+def default_url(provider: str) -> str:
+    """Return where a provider is if nothing says otherwise."""
+    if provider != "ollama":
+        return ""
+    return base_url_from_host(os.environ.get("OLLAMA_HOST", ""))
+
+
+def as_table(value: object, where: str) -> dict[str, Any]:
+    """Return the value if it is a table.
+
+    Raises:
+        SettingsError: it is none.
+    """
+    if not isinstance(value, dict):
+        msg = f"{where} must be a table, not {value!r}"
+        raise SettingsError(msg)
+    return value
+
+
+def check_keys(values: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    """Refuse unknown keys.
+
+    Raises:
+        SettingsError: names the key and the nearest known one.
+    """
+    for key in values:
+        if key not in known:
+            msg = f"{where}: unknown key {key!r}{did_you_mean(key, known)}"
+            raise SettingsError(msg)
+
+
+def _alias(name: str, entry: dict[str, Any], where: str) -> Alias:
+    check_keys(entry, _KEYS, where)
+    if name in PROVIDERS:
+        msg = f"{where}: {name!r} is a provider's word; choose another name"
+        raise SettingsError(msg)
+    provider = _text(entry, "provider", where, "ollama")
+    if provider not in SPOKEN:
+        msg = f"{where}: provider {provider!r}{did_you_mean(provider, SPOKEN)}"
+        raise SettingsError(msg)
+    options = as_table(entry.get("options", {}), f"{where}.options")
+    for key, option in options.items():
+        fault = option_fault(key, option)
+        if fault:
+            msg = f"{where}.options: {fault}"
+            raise SettingsError(msg)
+    url = _text(entry, "base_url", where, "")
+    return Alias(
+        provider=provider,
+        model=_text(entry, "model", where),
+        base_url=base_url_from_host(url) if url and provider == "ollama" else url,
+        options=options,
+    )
+
+
+def _text(
+    entry: dict[str, Any], key: str, where: str, default: str | None = None
+) -> str:
+    value = entry.get(key, default)
+    if value is None or value == "" != default:
+        msg = f"{where} lacks the key {key!r}"
+        raise SettingsError(msg)
+    if not isinstance(value, str):
+        msg = f"{where}: {key} must be a text, not {value!r}"
+        raise SettingsError(msg)
+    return value
