@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmbench.errors import SuiteError
+from pytest_llmbench.prompts.entries import build_prompt, entry_faults
 from pytest_llmbench.prompts.schema import schema_faults
-from pytest_llmbench.prompts.suite import Prompt, Suite, Tool
+from pytest_llmbench.prompts.suite import Suite, Tool
 from pytest_llmbench.prompts.yamlmarks import (
     MAX_BYTES,
     Fault,
@@ -19,6 +20,7 @@ from pytest_llmbench.prompts.yamlmarks import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from pytest_llmbench.prompts.suite import Prompt
     from pytest_llmbench.prompts.yamlmarks import Path as KeyPath
 
     ExpectationFaults = Callable[[Prompt], Iterable[tuple[str, str]]]
@@ -78,13 +80,17 @@ class _Reading:
         self._check(self.document, self.shown_as, "")
         self._check_ids(value)
         tools = self._tools(value.get("tools", []))
+        self._check_entries(value.get("prompts"), tools)
         return None if self.faults else self._build(value, tools)
 
     def judge_expectations(self, suite: Suite, judge: ExpectationFaults) -> None:
         for index, prompt in enumerate(suite.prompts):
-            for name, message in judge(prompt):
-                place: KeyPath = ("prompts", index, "expect", name)
-                self._fault(place, f"{prompt.id}: expect.{name}: {message}")
+            for turn in range(max(1, len(prompt.turns))):
+                inside = ("turns", turn) if prompt.turns else ()
+                for name, message in judge(prompt.of_turn(turn)):
+                    place: KeyPath = ("prompts", index, *inside, "expect", name)
+                    where = f"{prompt.id}: turn {turn + 1}" if inside else prompt.id
+                    self._fault(place, f"{where}: expect.{name}: {message}")
 
     def _read(self, path: Path, shown_as: str) -> MarkedYaml:
         text = self._read_text(path, shown_as)
@@ -115,6 +121,14 @@ class _Reading:
         for index, name in _repeated(value.get("prompts"), "id"):
             self._fault(("prompts", index, "id"), f"prompt id {name!r} stands twice")
 
+    def _check_entries(self, entries: object, tools: list[Any]) -> None:
+        names = [tool["name"] for tool in tools if _has_name(tool)]
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            for path, message in entry_faults(entry, names):
+                colon = "" if message.startswith("lacks") else ":"
+                named = f"prompts[{index}]{colon} {message}"
+                self._fault(("prompts", index, *path), named)
+
     def _tools(self, tools: Any) -> list[Any]:  # noqa: ANN401 - YAML, being checked
         document, shown_as = self.document, self.shown_as
         base: KeyPath = ("tools",)
@@ -132,9 +146,8 @@ class _Reading:
 
     def _build(self, value: dict[str, Any], tools: list[Any]) -> Suite:
         offered = tuple(Tool(**tool) for tool in tools)
-        defaults = value.get("defaults") or {}
         prompts = tuple(
-            _prompt(entry, value, defaults, offered, self.document.line(("prompts", i)))
+            build_prompt(entry, value, offered, self.document.line(("prompts", i)))
             for i, entry in enumerate(value["prompts"])
         )
         phase = value.get("phase", value["suite"])
@@ -155,6 +168,10 @@ def _repeated(entries: object, key: str) -> Iterator[tuple[int, str]]:
             if name in seen:
                 yield index, name
             seen.add(name)
+
+
+def _has_name(tool: object) -> bool:
+    return isinstance(tool, dict) and isinstance(tool.get("name"), str)
 
 
 def _tool_faults(tools: object) -> Iterator[tuple[KeyPath, str]]:
@@ -178,26 +195,3 @@ def _schema_fault(schema: dict[str, Any]) -> str:
     except SchemaError as error:
         return error.message
     return ""
-
-
-def _prompt(
-    entry: dict[str, Any],
-    suite: dict[str, Any],
-    defaults: dict[str, Any],
-    tools: tuple[Tool, ...],
-    line: int,
-) -> Prompt:
-    expect = entry["expect"]
-    return Prompt(
-        id=entry["id"],
-        text=entry["prompt"],
-        title=entry.get("title", ""),
-        purpose=entry.get("purpose", ""),
-        category=entry.get("category", ""),
-        system=entry.get("system", suite.get("system", "")),
-        tools=tools,
-        expect={} if expect == "none" else expect,
-        options={**defaults.get("options", {}), **entry.get("options", {})},
-        marks=(*defaults.get("marks", ()), *entry.get("marks", ())),
-        line=line,
-    )

@@ -113,8 +113,6 @@ def _branch_word(error: ValidationError) -> str:
     return _TYPE_WORDS.get(str(error.validator_value), str(error.validator_value))
 
 
-_EXPECT_HINT: Final = "; write what must hold, or 'expect: none' if any answer will do"
-
 _MESSAGES: Final = {
     "pattern": "{where} is {value}, which does not match {limit}",
     "enum": "{where} must be one of {limit}, not {value}",
@@ -130,8 +128,7 @@ def _message(error: ValidationError, path: Path) -> str:
     where, value, limit = _where(path), _short(error.instance), error.validator_value
     if error.validator == "required":
         missing = error.message.split("'")[1]
-        hint = _EXPECT_HINT if missing == "expect" else ""
-        return f"{where} lacks the key {missing!r}{hint}"
+        return f"{where} lacks the key {missing!r}"
     if error.validator == "type":
         limit = _TYPE_WORDS.get(str(limit), str(limit))
         return f"{where} must be {limit}, not {value}"

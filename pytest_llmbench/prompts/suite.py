@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,12 +36,43 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """What a tool answers in a scripted conversation.
+
+    Attributes:
+        when: arguments that a call must contain for this result; empty: any call.
+        result: sent back as JSON, a text as it is.
+    """
+
+    tool: str
+    result: Json
+    when: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One message of the user, and what must come of it.
+
+    Attributes:
+        expect: held against all calls of the turn and its last text.
+        tool_results: tried in file order; with any, the conversation goes on
+            until a reply has no calls.
+    """
+
+    text: str
+    expect: Mapping[str, Json] = field(default_factory=dict)
+    tool_results: tuple[ToolResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
     """One case of a suite.
 
     Attributes:
         expect: expectation name to its value, in file order; empty when the
             file says `expect: none` (answered at all is enough).
+        turns: the conversation of a stateful case; empty for a single question.
+            `text` is then the first turn's, and `expect` is empty.
         options: sampling options sent with the call, already merged with the
             suite's defaults.
         line: where the case starts in its file, counted from 1.
@@ -55,20 +86,33 @@ class Prompt:
     system: str = ""
     tools: tuple[Tool, ...] = ()
     expect: Mapping[str, Json] = field(default_factory=dict)
+    turns: tuple[Turn, ...] = ()
     options: Mapping[str, Json] = field(default_factory=dict)
     marks: tuple[str, ...] = ()
     line: int = 1
 
     @property
     def expects_no_tool(self) -> bool:
-        """Whether tools are offered and none may be called (restraint)."""
-        return bool(self.tools) and self.expect.get("tools") == []
+        """Whether tools are offered and none may be called, in any turn (restraint)."""
+        wanted = [expect.get("tools") for expect in self.expectations()]
+        return bool(self.tools) and all(tools == [] for tools in wanted)
 
     @property
     def expects_tool(self) -> bool:
-        """Whether some tool must be called."""
+        """Whether some tool must be called, in some turn."""
         keys = ("tools", "tools_in_order", "arguments", "arguments_schema")
-        return any(self.expect.get(key) for key in keys)
+        return any(expect.get(key) for expect in self.expectations() for key in keys)
+
+    def expectations(self) -> list[Mapping[str, Json]]:
+        """Return what is expected, turn by turn."""
+        return [turn.expect for turn in self.turns] or [self.expect]
+
+    def of_turn(self, index: int) -> Prompt:
+        """Return one turn as a prompt of its own, to be judged."""
+        if not self.turns:
+            return self
+        turn = self.turns[index]
+        return replace(self, text=turn.text, expect=turn.expect, turns=())
 
     @property
     def hash(self) -> str:
@@ -78,13 +122,15 @@ class Prompt:
         sixteen hexadecimal digits of SHA-256 over text, system, tools,
         options and expectations.
         """
-        content = {
+        content: dict[str, object] = {
             "text": self.text,
             "system": self.system,
             "tools": [tool.to_json() for tool in self.tools],
             "expect": dict(self.expect),
             "options": dict(self.options),
         }
+        if self.turns:
+            content["turns"] = [asdict(turn) for turn in self.turns]
         packed = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(packed.encode()).hexdigest()[:16]
 

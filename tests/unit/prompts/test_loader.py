@@ -159,7 +159,7 @@ prompts:
             " ^[A-Za-z][A-Za-z0-9_-]*$"
         ),
         "sub/a.bench.yaml:2: unknown key 'phse'; did you mean 'phase'?",
-        "sub/a.bench.yaml:5: prompts[0] lacks the key 'prompt'",
+        "sub/a.bench.yaml:5: prompts[0] lacks the key 'prompt' (or 'turns')",
         "sub/a.bench.yaml:6: unknown key 'promt'; did you mean 'prompt'?",
         (
             "sub/a.bench.yaml:8: prompts[1] lacks the key 'expect'; write what must"
