@@ -15,6 +15,22 @@ Behaviour = Literal[
 """
 
 
+FailureMode = Literal[
+    "format_drift",
+    "hallucinated_tool",
+    "wrong_tool",
+    "wrong_arguments",
+    "missing_call",
+    "unneeded_call",
+    "refused",
+    "truncated",
+    "empty",
+    "wrong_answer",
+    "timeout",
+]
+"""Why a trial failed, in one word."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
     """One expectation held against one reply.
@@ -41,11 +57,13 @@ class Verdict:
             checks that always apply.
         behaviour: None where the prompt offers no tools.
         wrong_tools: names called that the prompt does not expect, each once.
+        mode: why it failed; None where every check holds.
     """
 
     checks: tuple[CheckResult, ...]
     behaviour: Behaviour | None = None
     wrong_tools: tuple[str, ...] = ()
+    mode: FailureMode | None = None
 
     @property
     def passed(self) -> bool:

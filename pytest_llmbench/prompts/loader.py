@@ -78,9 +78,9 @@ class _Reading:
             self._fault((), "a suite is a mapping with the keys suite and prompts")
             return None
         self._check(self.document, self.shown_as, "")
-        self._check_ids(value)
         tools = self._tools(value.get("tools", []))
         self._check_entries(value.get("prompts"), tools)
+        self._check_ids(value)
         return None if self.faults else self._build(value, tools)
 
     def judge_expectations(self, suite: Suite, judge: ExpectationFaults) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pytest_llmbench.checks.reply import Reply, Timings, ToolCall, Usage
-from pytest_llmbench.checks.verdict import Behaviour, CheckResult
+from pytest_llmbench.checks.verdict import Behaviour, CheckResult, FailureMode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SCHEMA_VERSION: Final = 1
 
@@ -39,6 +42,9 @@ class Record:
         behaviour: None where the prompt offers no tools.
         expects_no_tool: a restraint prompt.
         wrong_tools: names called that the prompt does not expect.
+        failure_mode: why it failed, in one word; None where it has not.
+        transcript: every message of a conversation of several turns or steps, as
+            plain JSON; empty for a single question.
         is_resident: whether the server showed the model loaded just before the
             call; None where it can't tell.
     """
@@ -59,7 +65,9 @@ class Record:
     expects_no_tool: bool = False
     expects_tool: bool = False
     wrong_tools: tuple[str, ...] = ()
+    failure_mode: FailureMode | None = None
     reply: Reply | None = None
+    transcript: tuple[Mapping[str, Any], ...] = ()
     fault: Fault | None = None
     attempts: int = 1
     seed: int | None = None
@@ -85,7 +93,8 @@ def record_from_json(data: dict[str, Any]) -> Record:
     """
     fields = {key: value for key, value in data.items() if key != "schema_version"}
     fields["checks"] = tuple(CheckResult(**check) for check in fields["checks"])
-    fields["wrong_tools"] = tuple(fields["wrong_tools"])
+    for name in ("wrong_tools", "transcript"):
+        fields[name] = tuple(fields.get(name, ()))
     if fields["reply"] is not None:
         fields["reply"] = reply_from_json(fields["reply"])
     if fields["fault"] is not None:
