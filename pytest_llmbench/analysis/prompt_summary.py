@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmbench.analysis.failures import failure_modes
 from pytest_llmbench.analysis.patterns import Pattern, find_patterns
 from pytest_llmbench.analysis.proportion import Proportion
 from pytest_llmbench.analysis.trials import FAILED, JUDGED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_llmbench.analysis.trials import Grid
+    from pytest_llmbench.checks.verdict import FailureMode
     from pytest_llmbench.runs.record import Outcome
 
 
@@ -21,12 +25,14 @@ class PromptSummary:
     Attributes:
         outcomes: by run; None where a planned trial has no record.
         pattern: None where the prompt never ran.
+        failure_modes: failed trials by mode, the commonest first.
     """
 
     prompt_id: str
     category: str
     outcomes: tuple[Outcome | None, ...]
     pattern: Pattern | None
+    failure_modes: Mapping[FailureMode, int] = field(default_factory=dict)
 
     @property
     def passed(self) -> int:
@@ -87,6 +93,7 @@ class PromptSummary:
             "passed_all": self.passed_all,
             "passed_any": self.passed_any,
             "pattern": self.pattern and self.pattern.to_json(),
+            "failure_modes": dict(self.failure_modes),
         }
 
     def inconsistency(self) -> dict[str, Any]:
@@ -112,6 +119,7 @@ def prompt_summaries(grid: Grid) -> tuple[PromptSummary, ...]:
             category=_category(grid, prompt_id),
             outcomes=grid.outcomes(prompt_id),
             pattern=patterns[prompt_id],
+            failure_modes=failure_modes(t for t in grid.of_prompt(prompt_id) if t),
         )
         for prompt_id in grid.prompt_ids
     )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from pytest_llmbench.analysis.proportion import Proportion
+from pytest_llmbench.analysis.proportion import Interval, Proportion
 from pytest_llmbench.analysis.trials import behaviour_of, is_judged
 from pytest_llmbench.checks.verdict import Behaviour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from fractions import Fraction
 
     from pytest_llmbench.runs.record import Record
 
@@ -21,10 +21,8 @@ TOOL_USE_PHASE: Final = "tool_use"
 TIER_1_SUCCESS: Final = 0.80
 TIER_2_SUCCESS: Final = 0.50
 
-# Tenths, so that the sum is exact.
-_ACTION_WEIGHT: Final = 4
-_RESTRAINT_WEIGHT: Final = 3
-_AVOIDANCE_WEIGHT: Final = 3
+# Of action, restraint and avoidance, in tenths, so that the sum is exact.
+_WEIGHTS: Final = (4, 3, 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +58,31 @@ class Scores:
         avoidance = _ratio(self.wrong_tool_avoidance)
         if action is None or restraint is None or avoidance is None:
             return None
-        tenths = (
-            _ACTION_WEIGHT * action
-            + _RESTRAINT_WEIGHT * restraint
-            + _AVOIDANCE_WEIGHT * avoidance
+        ratios = (action, restraint, avoidance)
+        tenths = sum(
+            (weight * ratio for weight, ratio in zip(_WEIGHTS, ratios, strict=True)),
+            Fraction(),
         )
         return float(tenths / 10)
+
+    @property
+    def agent_interval(self) -> Interval | None:
+        """The ends of the three Wilson intervals, weighted like the score.
+
+        One trial may count for two of the scores, so they are not independent.
+        This interval holds for any dependence; were they independent, it would
+        be up to 1.7 times too wide.
+        """
+        parts = (self.action, self.restraint, self.wrong_tool_avoidance)
+        found = [part.interval for part in parts if part is not None]
+        intervals = [interval for interval in found if interval is not None]
+        if len(intervals) < len(parts):
+            return None
+        weighted = list(zip(_WEIGHTS, intervals, strict=True))
+        return Interval(
+            low=sum(weight * interval.low for weight, interval in weighted) / 10,
+            high=sum(weight * interval.high for weight, interval in weighted) / 10,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return every score with counts and Wilson interval as plain JSON."""
@@ -74,6 +91,7 @@ class Scores:
             "action": _json(self.action),
             "restraint": _json(self.restraint),
             "wrong_tool_avoidance": _json(self.wrong_tool_avoidance),
+            "agent": _agent_json(self.agent, self.agent_interval),
         }
 
 
@@ -103,6 +121,24 @@ def restraint(records: Iterable[Record]) -> Proportion | None:
     return _share([record for record in records if record.expects_no_tool], _abstained)
 
 
+def category_shares(records: Iterable[Record]) -> dict[str, Proportion]:
+    """Return passed of judged trials by category, in the order first seen.
+
+    A prompt without a category is in none.
+    """
+    by_category: dict[str, list[Record]] = {}
+    for record in records:
+        if record.category:
+            by_category.setdefault(record.category, []).append(record)
+    return {
+        category: Proportion(
+            hits=sum(trial.outcome == "pass" for trial in trials),
+            n=sum(map(is_judged, trials)),
+        )
+        for category, trials in by_category.items()
+    }
+
+
 def tool_tier(phase: str, success: Proportion) -> int | None:
     """Return the tier of a tool-use spec: 1 from 80 %, 2 from 50 %, else 3.
 
@@ -130,6 +166,14 @@ def _share(
 
 def _json(share: Proportion | None) -> dict[str, Any] | None:
     return None if share is None else share.to_json()
+
+
+def _agent_json(
+    value: float | None, interval: Interval | None
+) -> dict[str, float] | None:
+    if value is None or interval is None:
+        return None
+    return {"value": value, "low": interval.low, "high": interval.high}
 
 
 def _ratio(share: Proportion | None) -> Fraction | None:

@@ -13,9 +13,10 @@ from pytest_llmbench.analysis.accuracy import (
     run_results,
 )
 from pytest_llmbench.analysis.caching import CacheNote, cache_note
+from pytest_llmbench.analysis.failures import failure_modes
 from pytest_llmbench.analysis.latency import Latency, latency
 from pytest_llmbench.analysis.prompt_summary import PromptSummary, prompt_summaries
-from pytest_llmbench.analysis.scores import Scores, scores, tool_tier
+from pytest_llmbench.analysis.scores import Scores, category_shares, scores, tool_tier
 from pytest_llmbench.analysis.trials import lay_out
 from pytest_llmbench.runs.record import Outcome, Record
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_llmbench.analysis.proportion import Proportion
-    from pytest_llmbench.checks.verdict import Behaviour
+    from pytest_llmbench.checks.verdict import Behaviour, FailureMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,8 @@ class JobSummary:
         over_runs: median and variance over the complete runs.
         outcomes: trials per outcome.
         prompts: in suite order.
+        categories: passed of judged trials, by the prompts' category.
+        failure_modes: failed trials by mode, the commonest first.
     """
 
     plan: JobPlan
@@ -85,6 +88,8 @@ class JobSummary:
     scores: Scores
     latency: Latency
     cache: CacheNote
+    categories: Mapping[str, Proportion] = field(default_factory=dict)
+    failure_modes: Mapping[FailureMode, int] = field(default_factory=dict)
 
     @property
     def spec(self) -> str:
@@ -224,6 +229,10 @@ class JobSummary:
             "judged_trials": self.judged_trials,
             "outcomes": dict(self.outcomes),
             "behaviours": dict(self.behaviours),
+            "failure_modes": dict(self.failure_modes),
+            "categories": {
+                name: share.to_json() for name, share in self.categories.items()
+            },
             "scores": self.scores.to_json(),
             "latency": self.latency.to_json(),
             "cache": self.cache.to_json(),
@@ -249,6 +258,8 @@ def summarise(records: Iterable[Record], plan: JobPlan) -> JobSummary:
         scores=scores(trials),
         latency=latency(trials),
         cache=cache_note(grid),
+        categories=category_shares(trials),
+        failure_modes=failure_modes(trials),
     )
 
 

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from made_records import make_record
 
 from pytest_llmbench.analysis.proportion import Proportion
-from pytest_llmbench.analysis.scores import restraint, scores, tool_tier
+from pytest_llmbench.analysis.scores import (
+    category_shares,
+    restraint,
+    scores,
+    tool_tier,
+)
 
 if TYPE_CHECKING:
     from pytest_llmbench.runs.record import Record
@@ -210,5 +215,44 @@ def test_scores_are_shares_and_order_free(
     for part in parts:
         assert part is None or 0 <= part.hits <= part.n <= len(trials)
     assert found.agent is None or 0 <= found.agent <= 1
+    ends = found.agent_interval
+    assert (ends is None) == (found.agent is None)
+    assert ends is None or 0 <= ends.low <= (found.agent or 0.0) <= ends.high <= 1
     tried = sum(trial.outcome != "skipped" for trial in trials)
     assert sum(found.behaviours.values()) == tried
+
+
+def test_the_agent_score_has_the_weighted_ends() -> None:
+    """Its interval is 0.4, 0.3 and 0.3 of the three scores' own."""
+    found = scores([calling(), quiet(), avoiding()])
+    assert found.agent == 1.0
+    assert found.action is not None
+    assert found.restraint is not None
+    assert found.wrong_tool_avoidance is not None
+    lows = [found.action.low, found.restraint.low, found.wrong_tool_avoidance.low]
+    low = sum(
+        weight * (end or 0.0) for weight, end in zip((0.4, 0.3, 0.3), lows, strict=True)
+    )
+    assert found.to_json()["agent"] == {
+        "value": 1.0,
+        "low": pytest.approx(low),
+        "high": 1.0,
+    }
+    assert scores([calling(), quiet()]).to_json()["agent"] is None
+
+
+def test_categories_count_judged_trials() -> None:
+    """Each category has passed of judged trials; without a name it has no score."""
+    trials = [
+        make_record(letter="P", category="format"),
+        make_record(letter="T", category="format"),
+        make_record(letter="E", category="format"),
+        make_record(letter="F", category="action"),
+        make_record(letter="E", category="down"),
+        make_record(letter="P"),
+    ]
+    found = category_shares(trials)
+    assert list(found) == ["format", "action", "down"]
+    assert found["format"] == Proportion(hits=1, n=2)
+    assert found["action"] == Proportion(hits=0, n=1)
+    assert found["down"] == Proportion(hits=0, n=0)

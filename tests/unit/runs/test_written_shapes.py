@@ -16,7 +16,7 @@ from pytest_llmbench.analysis.patterns import PatternKind
 from pytest_llmbench.analysis.summary import summarise, variance_report
 from pytest_llmbench.calls.request import ModelFacts, WarmupResult
 from pytest_llmbench.checks.reply import Reply, Timings, ToolCall, Usage
-from pytest_llmbench.checks.verdict import Behaviour, CheckResult
+from pytest_llmbench.checks.verdict import Behaviour, CheckResult, FailureMode
 from pytest_llmbench.policy.baseline import Baseline
 from pytest_llmbench.policy.decision import decide
 from pytest_llmbench.policy.feedback import RunEvidence, harness_feedback
@@ -193,6 +193,7 @@ def grids(draw: st.DrawFn) -> dict[str, str]:
         optional={
             "category": st.sampled_from(["wrong_tool", "action"]),
             "behaviour": st.sampled_from(get_args(Behaviour)),
+            "failure_mode": st.sampled_from(get_args(FailureMode)),
             "is_resident": st.booleans(),
             "phase": st.just("tool_use"),
         },
@@ -214,6 +215,12 @@ def test_every_summary_and_decision_is_valid(
     assert faults(JOB, summary.to_json()) == []
     assert faults(DECISION, decision.to_json()) == []
     assert faults(VARIANCE, variance_report([summary])) == []
+
+
+def test_failure_modes_are_the_judges() -> None:
+    """The schema allows the judge's words, and no other."""
+    modes = load_schema("summary")["$defs"]["failure_modes"]
+    assert modes["propertyNames"]["enum"] == list(get_args(FailureMode))
 
 
 def test_a_summary_of_nothing_is_valid() -> None:
