@@ -18,16 +18,16 @@ _REASONS: Final = 160
 def failure_lines(record: Record, prompt: Prompt, is_repeat: bool) -> list[str]:  # noqa: FBT001 - one fact
     """Return why a trial failed, its prompt, and expected and got of each check.
 
-    The first line is the reason: pytest's short summary shows it too.
+    The first line is failure mode and reason: pytest's short summary shows it too.
 
     Args:
         is_repeat: an earlier run failed the same way; one line is enough then.
     """
     if record.outcome == "timeout" or record.fault is not None:
         message = record.fault.message if record.fault else "too slow"
-        return [*_lines(message), _prompt_line(prompt)]
+        return [*_lines(_named(record, message)), _prompt_line(prompt)]
     failed = [check for check in record.checks if not check.passed]
-    reasons = "; ".join(f"{check.name}: {check.why}" for check in failed)
+    reasons = _named(record, "; ".join(f"{c.name}: {c.why}" for c in failed))
     if is_repeat:
         return [f"{one_line(reasons, _REASONS)} (as in an earlier run)"]
     lines = [reasons, _prompt_line(prompt)]
@@ -48,6 +48,11 @@ def error_lines(error: Exception, seen: set[str]) -> list[str]:
         return [f"{lines[0]} (as before)"]
     seen.add(text)
     return [*lines, "This counts for nobody: the model was not judged."]
+
+
+def _named(record: Record, reason: str) -> str:
+    """Put the failure mode first, where the record has one."""
+    return f"{record.failure_mode}: {reason}" if record.failure_mode else reason
 
 
 def _lines(message: str) -> list[str]:

@@ -19,6 +19,7 @@ def trial_properties(record: Record) -> list[tuple[str, str | int | float]]:
         ("run", record.run),
         ("prompt_id", record.prompt_id),
         ("outcome", record.outcome),
+        ("failure_mode", record.failure_mode),
         ("error", record.fault.kind if record.fault else None),
         ("ttft_ms", timings.ttft_ms),
         ("e2e_ms", timings.e2e_ms),

@@ -49,9 +49,15 @@ def _job(job: JobView) -> Iterator[str]:
         [(g.name, g.observed, g.limit, g.margin, g.verdict) for g in job.gates],
     )
     yield from _table(
-        ("prompt", "category", "runs", "passed", "95 % interval", "pattern"),
+        (
+            *("prompt", "category", "runs", "passed", "95 % interval"),
+            *("pattern", "failures"),
+        ),
         [
-            (r.prompt_id, r.category, "".join(r.cells), r.passed, r.interval, r.pattern)
+            (
+                *(r.prompt_id, r.category, "".join(r.cells), r.passed, r.interval),
+                *(r.pattern, r.failures),
+            )
             for r in job.rows
         ],
     )

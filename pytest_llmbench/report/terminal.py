@@ -57,6 +57,7 @@ def _job(job: JobView) -> Iterator[Line]:
     yield from _grid(job)
     yield Line()
     yield from _patterns(job.patterns)
+    yield from _failures(job.rows)
     for label, text in job.facts:
         yield from _wrapped(label, text)
     yield Line()
@@ -146,6 +147,21 @@ def _patterns(patterns: Sequence[PatternView]) -> Iterator[Line]:
     if len(patterns) > _MAX_ROWS:
         yield Line(f"  ({len(patterns) - _MAX_ROWS} more in summary.md)")
     if patterns:
+        yield Line()
+
+
+def _failures(rows: Sequence[GridRow]) -> Iterator[Line]:
+    """Name how prompts failed; those that failed alike share a line."""
+    groups: dict[str, list[str]] = {}
+    for row in rows:
+        if row.failures:
+            groups.setdefault(row.failures, []).append(row.prompt_id)
+    for failures, ids in list(groups.items())[:_MAX_ROWS]:
+        each = " each" if len(ids) > 1 else ""
+        yield from _wrapped("failed as", f"{', '.join(ids)}: {failures}{each}")
+    if len(groups) > _MAX_ROWS:
+        yield Line(f"  ({len(groups) - _MAX_ROWS} more in summary.md)")
+    if groups:
         yield Line()
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.analysis.proportion import Proportion
     from pytest_llmbench.analysis.summary import JobSummary
     from pytest_llmbench.calls.request import WarmupResult
+    from pytest_llmbench.checks.verdict import FailureMode
     from pytest_llmbench.policy.decision import Decision
     from pytest_llmbench.policy.gates import GateResult
 
@@ -35,6 +36,7 @@ class GridRow:
 
     Attributes:
         cells: one letter per run.
+        failures: its failed trials by failure mode, the commonest first.
     """
 
     prompt_id: str
@@ -43,6 +45,7 @@ class GridRow:
     passed: str
     interval: str
     pattern: str
+    failures: str = ""
 
     @property
     def is_stable(self) -> bool:
@@ -136,6 +139,7 @@ def _row(prompt: PromptSummary) -> GridRow:
         passed=f"{prompt.passed}/{prompt.judged}",
         interval=numbers.interval(prompt.wilson_low, prompt.wilson_high),
         pattern=prompt.pattern.kind if prompt.pattern else "",
+        failures=failures_text(prompt.failure_modes),
     )
 
 
@@ -153,6 +157,11 @@ def _patterns(prompts: Sequence[PromptSummary]) -> Iterator[PatternView]:
 def _facts(job: JobSummary, warmup: WarmupResult | None) -> Iterator[tuple[str, str]]:
     yield "accuracy", _accuracy(job)
     yield from _score_facts(job)
+    if job.categories:
+        shares = (f"{name} {_share(share)}" for name, share in job.categories.items())
+        yield "by category", ", ".join(shares)
+    if job.failure_modes:
+        yield "failures", failures_text(job.failure_modes)
     if job.judged_trials:
         yield "TTFT", _series(job.latency.ttft_ms)
         yield "E2E", _series(job.latency.e2e_ms) + _timed_out(job)
@@ -190,14 +199,28 @@ def _score_facts(job: JobSummary) -> Iterator[tuple[str, str]]:
     if any(behaviours.values()):
         parts = (f"{n} {word.replace('_', ' ')}" for word, n in behaviours.items() if n)
         yield "", ", ".join(parts)
-    if job.agent_score is not None:
-        yield "agent score", f"{job.agent_score:.3f}"
+    ends = job.scores.agent_interval
+    if job.agent_score is not None and ends is not None:
+        yield "agent score", f"{job.agent_score:.3f} ({ends.low:.3f}-{ends.high:.3f})"
     if job.tier is not None:
-        yield "tier", str(job.tier)
+        yield "tier", f"{job.tier}: success {_share(job.scores.success)}"
+
+
+def failures_text(modes: Mapping[FailureMode, int]) -> str:
+    """Show failure modes with their counts.
+
+    >>> failures_text({"wrong_tool": 12, "empty": 1})
+    '12 wrong_tool, 1 empty'
+    """
+    return ", ".join(f"{count} {mode}" for mode, count in modes.items())
 
 
 def _share(share: Proportion) -> str:
-    return f"{numbers.percent(share.value)} ({share.hits}/{share.n})"
+    counts = f"{share.hits}/{share.n}"
+    if not share.n:
+        return f"{numbers.NONE} ({counts})"
+    ends = numbers.interval(share.low, share.high)
+    return f"{numbers.percent(share.value)} ({counts}, {ends})"
 
 
 def _series(series: Percentiles) -> str:

@@ -57,6 +57,22 @@ def test_a_repeat_is_short_whatever_the_checks_say() -> None:
     assert len(lines[0]) < 220
 
 
+def test_the_failure_mode_is_the_first_word() -> None:
+    """In full, in a repeat and after a timeout, the mode leads."""
+    record = make_record(letter="F", checks=(TOOLS,), failure_mode="missing_call")
+    first = "missing_call: tools: it did not call f"
+    assert failure_lines(record, PROMPT, is_repeat=False)[0] == first
+    assert failure_lines(record, PROMPT, is_repeat=True) == [
+        f"{first} (as in an earlier run)"
+    ]
+    fault = Fault(kind="timeout", message="no first byte within 60 s\nlimit 60 s")
+    slow = make_record(letter="T", fault=fault, failure_mode="timeout")
+    assert failure_lines(slow, PROMPT, is_repeat=False)[:2] == [
+        "timeout: no first byte within 60 s",
+        "limit 60 s",
+    ]
+
+
 def test_a_timeout_says_what_passed() -> None:
     """The limit's own message, with the prompt below."""
     fault = Fault(kind="timeout", message="no first byte within 60 s")

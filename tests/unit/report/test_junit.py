@@ -33,6 +33,12 @@ def test_a_trial_without_a_reply_has_its_error() -> None:
     ]
 
 
+def test_a_failed_trial_has_its_failure_mode() -> None:
+    """Dashboards can count failures by mode."""
+    record = make_record(letter="F", failure_mode="wrong_tool")
+    assert ("failure_mode", "wrong_tool") in trial_properties(record)
+
+
 def test_a_suite_has_decisions_and_patterns() -> None:
     """A pattern is of a prompt over all runs, so it stands with the suite."""
     summary = make_summary({**MAIN_EXAMPLE, "P12": "......."})

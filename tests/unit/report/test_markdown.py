@@ -66,9 +66,17 @@ def test_the_decision_stands_before_the_tables() -> None:
             " | variance 0.01276 is above 0.0025 over 7 runs |"
         ),
     ]
-    assert "| P6 |  | FFPPPPP | 5/7 | 36-92 % | cold\\_start |" in text
+    assert "| P6 |  | FFPPPPP | 5/7 | 36-92 % | cold\\_start |  |" in text
     assert "| variance | 0.0128 | \\<= 0.0025 | -0.0103 | fail -\\> HOLD |" in text
     assert "- **cold_start** P6, P7, P9: failed runs 1-2 of 7, chance" in text
+
+
+def test_failures_stand_beside_their_prompt() -> None:
+    """How a prompt failed is a cell of its row."""
+    summary = make_summary({"P1": "PF"}, failure_mode="wrong_tool")
+    decision = decide(summary, PolicyThresholds(), None, {})
+    run = RunView(run_id="r1", jobs=(job_view(summary, decision, None),))
+    assert "| degrading | 1 wrong\\_tool |" in markdown(run)
 
 
 def test_tables_are_whole() -> None:

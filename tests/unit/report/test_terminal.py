@@ -185,6 +185,37 @@ def test_nothing_reaches_the_terminal_raw() -> None:
     assert "  note           warm-up failed: f\\x1b]0;" in shown
 
 
+def test_prompts_that_failed_alike_share_a_line() -> None:
+    """How prompts failed is said below the patterns, and fits."""
+    summary = make_summary(
+        {**dict.fromkeys((f"P{n}" for n in range(20)), "PFF"), "Q": "FTP"},
+        failure_mode="hallucinated_tool",
+        category="tools for the weather",
+        expects_tool=True,
+    )
+    decision = decide(summary, PolicyThresholds(), None, {})
+    shown = lines(job_view(summary, decision, None))
+    first = shown.index(next(x for x in shown if x.startswith("  failed as")))
+    assert shown[first : first + 5] == [
+        "  failed as      P0, P1, P2, P3, P4, P5, P6, P7, P8, P9, P10, P11, P12, P13,",
+        "                 P14, P15, P16, P17, P18, P19: 2 hallucinated_tool each",
+        "  failed as      Q: 1 hallucinated_tool, 1 timeout",
+        "",
+        "  accuracy       4.8 % median of 3 runs (1 of 21 prompts), variance 0.192",
+    ]
+    assert "  failures       41 hallucinated_tool, 1 timeout" in shown
+    assert max(map(len, shown)) <= WIDTH
+
+
+def test_many_ways_of_failing_are_cut() -> None:
+    """Beyond forty lines the rest is in summary.md."""
+    rows = job({f"P{n}": "PF" for n in range(60)}).rows
+    named = tuple(replace(row, failures=f"{n} empty") for n, row in enumerate(rows, 1))
+    shown = lines(job({"P1": "PF"}, rows=named))
+    assert "  (20 more in summary.md)" in shown
+    assert sum(line.startswith("  failed as") for line in shown) == 40
+
+
 def test_colours_follow_decision_and_gate() -> None:
     """Colour is an extra: each coloured line says the same in words."""
     view = RunView(

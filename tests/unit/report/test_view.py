@@ -108,10 +108,11 @@ def test_tool_use_is_shown_with_its_counts() -> None:
     """Scores come with hits and n; behaviours with their number."""
     grid = {"P1": "PPPFF"}
     restrained = facts(grid, expects_no_tool=True, behaviour="abstained")
-    assert "restraint 100 % (5/5)" in restrained["tool use"]
+    assert "restraint 100 % (5/5, 57-100 %)" in restrained["tool use"]
     assert restrained[""] == "5 abstained"
     acting = facts(grid, expects_tool=True, behaviour="called_right", category="action")
-    assert acting["tool use"].startswith("action 100 % (5/5)")
+    assert acting["tool use"].startswith("action 100 % (5/5, 57-100 %)")
+    assert acting["by category"] == "action 60 % (3/5, 23-88 %)"
 
 
 def test_tool_use_has_a_score_and_a_tier() -> None:
@@ -133,9 +134,34 @@ def test_tool_use_has_a_score_and_a_tier() -> None:
     summary = summarise(records, make_plan(grid, phase="tool_use"))
     decision = decide(summary, PolicyThresholds(), None, {})
     found = dict(job_view(summary, decision, None).facts)
-    assert found["agent score"] == "1.000"
-    assert found["tier"] == "1"
+    assert found["agent score"] == "1.000 (0.628-1.000)"  # 0.4 * 0.722 + 0.6 * 0.566
+    assert found["tier"] == "1: success 93.3 % (14/15, 70-99 %)"
+    assert found["by category"] == (
+        "action 80 % (4/5, 38-96 %), restraint 100 % (5/5, 57-100 %), "
+        "wrong_tool 100 % (5/5, 57-100 %)"
+    )
     assert found[""] == "10 called right, 5 abstained"
+
+
+def test_failure_modes_are_summed_up() -> None:
+    """The spec shows all of them, each prompt its own."""
+    grid = {"P1": "PFF", "P2": "PPP", "P3": "TFP"}
+    summary = make_summary(grid, failure_mode="wrong_tool")
+    shown = job_view(summary, decide(summary, PolicyThresholds(), None, {}), None)
+    assert dict(shown.facts)["failures"] == "3 wrong_tool, 1 timeout"
+    assert [row.failures for row in shown.rows] == [
+        "2 wrong_tool",
+        "",
+        "1 timeout, 1 wrong_tool",
+    ]
+    assert "failures" not in facts({"P1": "PPP"})
+
+
+def test_a_score_of_nothing_judged_has_no_interval() -> None:
+    """Errors only: the prompts are there, their score is not."""
+    found = facts({"P1": "EE"}, expects_tool=True, category="action")
+    assert found["tool use"] == "action - (0/0)"
+    assert found["by category"] == "action - (0/0)"
 
 
 def test_a_prompt_cache_is_told() -> None:
