@@ -77,8 +77,9 @@ def conclude(ledger: Ledger, settings: Settings, now: datetime) -> Conclusion:
     summary = _summary_json(ledger, conclusion, keys)
     ledger.folder.write_json("summary.json", summary)
     ledger.folder.write_text("summary.md", markdown(view))
-    _promote(settings, conclusion, summary)
-    _write_feedback(settings)
+    if settings.replay is None:
+        _promote(settings, conclusion, summary)
+        _write_feedback(settings)
     return conclusion
 
 
@@ -161,6 +162,7 @@ def _summary_json(
         "variance": variance_report(jobs),
         "policy_decisions": [decision.to_json() for decision in conclusion.decisions],
         "gate_is_met": conclusion.gate_is_met,
+        "replay_of": ledger.replay_of,
     }
 
 
@@ -247,6 +249,14 @@ def _notes(ledger: Ledger) -> Iterator[str]:
     for warmup in warmups:
         if warmup.status == "failed":
             yield f"warm-up of {warmup.model} failed: {warmup.detail}"
+    if ledger.replay_of:
+        yield (
+            f"judged again from {ledger.replay_of}: nothing was asked, no baseline"
+            " and no feedback was changed"
+        )
+    if ledger.changed_prompts:
+        names = ", ".join(sorted(ledger.changed_prompts))
+        yield f"the stored replies answer other versions of these prompts: {names}"
     if ledger.reruns:
         yield (
             f"{ledger.reruns} reruns of judged trials were left out: the first judged"

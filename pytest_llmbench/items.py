@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typing_extensions import override
 
-from pytest_llmbench.errors import CallError, SettingsError, SpecError, SuiteError
+from pytest_llmbench.errors import (
+    CallError,
+    CheckBroken,
+    SettingsError,
+    SpecError,
+    SuiteError,
+)
 from pytest_llmbench.report.failure import error_lines, failure_lines
 from pytest_llmbench.runs.record import Fault
 from pytest_llmbench.session import session_of
-from pytest_llmbench.trials import judged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from pytest_llmbench.calls.request import Answer
     from pytest_llmbench.checks.verdict import Verdict
+    from pytest_llmbench.conversation import Dialogue
     from pytest_llmbench.runs.record import Record
     from pytest_llmbench.trials import Trial
 
@@ -84,7 +89,7 @@ class PromptItem(pytest.Function):
 
     trial: Trial
     record: Record | None = None
-    _answer: Answer | None = None
+    _dialogue: Dialogue | None = None
 
     @classmethod
     def of_trial(cls, parent: SuiteFile, trial: Trial) -> PromptItem:
@@ -111,15 +116,16 @@ class PromptItem(pytest.Function):
     @override
     def setup(self) -> None:
         """Set the fixtures up, warm the model, and ask."""
-        self.record = self._answer = None
+        self.record = self._dialogue = None
         super().setup()
-        session = session_of(self.config)
+        trials = session_of(self.config).trials
         warm: Any = self.funcargs["llmbench_warmup"]
         warm(self.trial)
-        answer = session.trials.ask(self.trial)
-        self._answer = answer
-        if answer.error is not None and answer.error.outcome == "error":
-            raise TrialError(answer.error)
+        dialogue = self._dialogue = trials.ask(self.trial)
+        if dialogue.skip_reason:
+            pytest.skip(dialogue.skip_reason)
+        if dialogue.error is not None and dialogue.error.outcome == "error":
+            raise TrialError(dialogue.error)
 
     def judge(self) -> None:
         """Hold the reply against the prompt's expectations.
@@ -127,19 +133,27 @@ class PromptItem(pytest.Function):
         Raises:
             TrialFailed: an expectation does not hold, or the model was too slow.
         """
-        if self._answer is None:
+        dialogue = self._dialogue
+        if dialogue is None:
             return
         trials = session_of(self.config).trials
-        error = self._answer.error
+        error = dialogue.error
         if error is not None and error.outcome == "timeout":
-            self.record = trials.record(self.trial, "timeout", answer=self._answer)
+            self.record = trials.record(self.trial, "timeout", dialogue=dialogue)
             raise TrialFailed(error)
-        verdict = judged(self.trial, self._answer)
+        try:
+            verdict = trials.judge(self.trial, dialogue)
+        except CheckBroken as broken:
+            fault = Fault(kind="check_broken", message=str(broken))
+            self.record = trials.record(
+                self.trial, "error", dialogue=dialogue, fault=fault
+            )
+            raise TrialError(broken) from None
         passed = verdict.passed and error is None
         self.record = trials.record(
             self.trial,
             "pass" if passed else "fail",
-            answer=self._answer,
+            dialogue=dialogue,
             verdict=verdict,
         )
         if not passed:
@@ -157,7 +171,7 @@ class PromptItem(pytest.Function):
         self.record = trials.record(
             self.trial,
             "error",
-            answer=self._answer,
+            dialogue=self._dialogue,
             fault=None if isinstance(cause, CallError) else fault,
         )
 

@@ -31,7 +31,9 @@ class Ledger:
         warmups: results by model.
         options: sampling options by spec, `VARIES` where its prompts differ.
         before: the machine's snapshot from before the first trial.
+        replay_of: the file whose replies are judged again; None if asked.
         reruns: judged trials that were run again; the first attempt counts.
+        changed_prompts: ids whose replayed replies answer another question.
         foreign_failures: failed reports that are no trial of ours.
     """
 
@@ -41,8 +43,10 @@ class Ledger:
         self.warmups: dict[str, WarmupResult] = {}
         self.options: dict[str, dict[str, Any]] = {}
         self.before: dict[str, Any] | None = None
+        self.replay_of: str | None = None
         self.reruns = 0
         self.foreign_failures = 0
+        self.changed_prompts: set[str] = set()
         self._plans: dict[tuple[str, str], JobPlan] = {}
         self._records: dict[str, Record] = {}
 
@@ -82,6 +86,8 @@ class Ledger:
         """Store what one trial's report carries."""
         self._take_record(record_from_json(data["record"]))
         for news in data["news"]:
+            if "changed" in news:
+                self.changed_prompts.add(news["changed"])
             if "facts" in news:
                 self.facts[news["facts"]["model"]] = news["facts"]
             if "warmup" in news:

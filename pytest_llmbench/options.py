@@ -199,6 +199,15 @@ OPTIONS: Final = (
         flag="--debug-log",
     ),
     Option(
+        "replay",
+        read_text,
+        "",
+        "take replies from this results.jsonl instead of a model, and judge them"
+        " with today's checks",
+        "--replay",
+        "PATH",
+    ),
+    Option(
         "load_timeout",
         read_seconds,
         300.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,11 +17,14 @@ from pytest_llmbench.conclusion import Conclusion, baseline_of_spec, conclude
 from pytest_llmbench.errors import CallError, SettingsError, SuiteError
 from pytest_llmbench.ledger import Ledger
 from pytest_llmbench.prompts.loader import load_suite
+from pytest_llmbench.prompts.spec import parse_model
+from pytest_llmbench.prompts.variants import VARIANTS
 from pytest_llmbench.prompts.wording import did_you_mean
 from pytest_llmbench.runs.folder import RunFolder, new_run_id
 from pytest_llmbench.runs.inventory import snapshot
+from pytest_llmbench.runs.replay import ReplayFile
 from pytest_llmbench.settings import Settings, read_settings
-from pytest_llmbench.trials import Trial, Trials, to_wire
+from pytest_llmbench.trials import Extras, Trial, Trials, to_wire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.calls.debuglog import DebugLog
     from pytest_llmbench.prompts.spec import Spec
-    from pytest_llmbench.prompts.suite import Suite
+    from pytest_llmbench.prompts.suite import Prompt, Suite
     from pytest_llmbench.runs.record import Record
 
 _SESSION = pytest.StashKey["BenchSession"]()
@@ -41,14 +45,15 @@ def session_of(config: pytest.Config) -> BenchSession:
         SettingsError, SpecError: the settings cannot be read.
     """
     if _SESSION not in config.stash:
-        settings = read_settings(config)
+        extras = _extras(config)
+        settings = read_settings(config, extras.variants)
         if settings.baseline and baseline_of_spec(settings) is None:
             msg = (
                 f"--baseline: no stored run of '{settings.baseline}' in"
                 f" {settings.shown(settings.reports)}; run it first"
             )
             raise SettingsError(msg)
-        config.stash[_SESSION] = BenchSession(config, settings)
+        config.stash[_SESSION] = BenchSession(config, settings, extras)
     return config.stash[_SESSION]
 
 
@@ -65,9 +70,13 @@ class BenchSession:
         first_errors: error texts that were printed in full already.
     """
 
-    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+    def __init__(
+        self, config: pytest.Config, settings: Settings, extras: Extras
+    ) -> None:
         self.config = config
         self.settings = settings
+        self._extras = extras
+        self._replay = ReplayFile(settings.replay) if settings.replay else None
         self.usage_fault = ""
         self.first_errors: set[str] = set()
         self.conclusion: Conclusion | None = None
@@ -81,6 +90,8 @@ class BenchSession:
         self._engine: Engine | None = None
         self._trials: Trials | None = None
         self.ledger = Ledger(self.folder)
+        if settings.replay:
+            self.ledger.replay_of = settings.shown(settings.replay)
         if not self.is_worker:
             self.ledger.before = snapshot(settings.reports, now)
         self._suites: dict[str, Suite] = {}
@@ -91,8 +102,16 @@ class BenchSession:
     def trials(self) -> Trials:
         """What runs trials in this process."""
         if self._trials is None:
-            self._trials = Trials(self.settings, self.engine, self.worker)
+            self._trials = self._new_trials()
         return self._trials
+
+    def _new_trials(self) -> Trials:
+        parts = (self.settings, self.engine, self._extras, self.worker)
+        if self._replay is None:
+            return Trials(*parts)
+        from pytest_llmbench.replayed import ReplayTrials
+
+        return ReplayTrials(*parts, file=self._replay)
 
     @property
     def engine(self) -> Engine:
@@ -108,13 +127,17 @@ class BenchSession:
             SuiteError: the file has faults.
             SettingsError: no model is given, or a threshold is wrong.
         """
-        suite = load_suite(path, shown_as=nodeid, expectation_faults=expectation_faults)
+
+        def faults(prompt: Prompt) -> list[tuple[str, str]]:
+            return expectation_faults(prompt, self._extras.checks)
+
+        suite = load_suite(path, shown_as=nodeid, expectation_faults=faults)
         twin = self._suites.setdefault(suite.name, suite)
         if twin.path != suite.path:
             msg = f"{nodeid}:1: suite name {suite.name!r} stands in {twin.path} too"
             raise SuiteError(msg)
         if not self.settings.models:
-            raise SettingsError(self._no_model())
+            self._choose_models()
         self.settings.thresholds(suite.phase)
         wanted = self.settings.prompts or suite.prompt_ids()
         prompts = [prompt for prompt in suite.prompts if prompt.id in wanted]
@@ -195,6 +218,17 @@ class BenchSession:
         self.conclusion = conclude(self.ledger, self.settings, self._clock.utc())
         return self.conclusion
 
+    def _choose_models(self) -> None:
+        """Take a replay's models where none is named.
+
+        Raises:
+            SettingsError: there is no replay either.
+        """
+        if self._replay is None:
+            raise SettingsError(self._no_model())
+        models = tuple(parse_model(text) for text in self._replay.models)
+        self.settings = replace(self.settings, models=models)
+
     def _no_model(self) -> str:
         """Say how to name a model, and which ones the running Ollama has."""
         from pytest_llmbench.prompts.spec import ModelName
@@ -217,6 +251,16 @@ class BenchSession:
 
         name = f"{self.worker or 'main'}-{os.getpid()}.jsonl"
         return DebugLog(self.folder.path / "debug" / name, self._clock)
+
+
+def _extras(config: pytest.Config) -> Extras:
+    """Ask other plugins for their variants and checks."""
+    variants = config.hook.pytest_llmbench_variants(config=config)
+    checks = config.hook.pytest_llmbench_checks(config=config)
+    return Extras(
+        variants={**VARIANTS, **{v.name: v for group in variants for v in group}},
+        checks={name: check for group in checks for name, check in group.items()},
+    )
 
 
 def label(spec: Spec) -> str:

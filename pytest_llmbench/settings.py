@@ -16,7 +16,7 @@ from pytest_llmbench.prompts.variants import VARIANTS
 from pytest_llmbench.prompts.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import pytest
@@ -39,6 +39,7 @@ class Settings:
     baseline: Spec | None
     gate: str
     reports: Path
+    replay: Path | None
     debug_log: bool
     load_timeout_s: float
     stall_timeout_s: float | None
@@ -61,6 +62,7 @@ class Settings:
         return {
             **values,
             "reports": self.shown(self.reports),
+            "replay": self.shown(self.replay) if self.replay else None,
             "models": [str(model) for model in self.models],
             "baseline": str(self.baseline) if self.baseline else None,
             "aliases": {key: alias.to_json() for key, alias in self.aliases.items()},
@@ -111,8 +113,13 @@ class Settings:
         )
 
 
-def read_settings(config: pytest.Config) -> Settings:
+def read_settings(
+    config: pytest.Config, variants: Iterable[str] = VARIANTS
+) -> Settings:
     """Read options, ini values and the settings file.
+
+    Args:
+        variants: the names that there are, other plugins' included.
 
     Raises:
         SettingsError, SpecError: the message names the place and what is allowed.
@@ -124,10 +131,14 @@ def read_settings(config: pytest.Config) -> Settings:
     aliases = read_aliases(values.get("models", {}), name)
     routing = as_table(values.get("routing", {}), f"{name}: routing")
     check_keys(routing, ("fallback",), f"{name}: routing")
-    baseline = plain["baseline"]
+    baseline, replay = plain["baseline"], plain["replay"]
     settings = Settings(
-        models=_models(plain["model"] or tuple(aliases), aliases),
-        variants=_variants(plain["variant"]),
+        models=_models(
+            plain["model"] or (() if replay else tuple(aliases)),
+            aliases,
+            is_replay=bool(replay),
+        ),
+        variants=_variants(plain["variant"], variants),
         runs=plain["runs"],
         prompts=plain["prompts"],
         call_timeout_s=plain["call_timeout"],
@@ -135,6 +146,7 @@ def read_settings(config: pytest.Config) -> Settings:
         baseline=_baseline(baseline, aliases) if baseline else None,
         gate=plain["gate"],
         reports=config.rootpath / plain["reports"],
+        replay=config.invocation_params.dir / replay if replay else None,
         debug_log=plain["debug_log"],
         load_timeout_s=plain["load_timeout"],
         stall_timeout_s=plain["stall_timeout"],
@@ -175,7 +187,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _models(
-    texts: tuple[str, ...], aliases: Mapping[str, Alias]
+    texts: tuple[str, ...], aliases: Mapping[str, Alias], *, is_replay: bool = False
 ) -> tuple[ModelName, ...]:
     models = []
     for text in texts:
@@ -184,7 +196,7 @@ def _models(
         except SpecError as error:
             msg = f"--model: {error}"
             raise SettingsError(msg) from None
-        if model.provider not in (*SPOKEN, *aliases):
+        if not is_replay and model.provider not in (*SPOKEN, *aliases):
             msg = (
                 f"--model {text}: provider {model.provider!r} is known but not spoken"
                 f" by this version, which calls: {', '.join(SPOKEN)}"
@@ -194,10 +206,11 @@ def _models(
     return tuple(dict.fromkeys(models))
 
 
-def _variants(names: tuple[str, ...]) -> tuple[str, ...]:
+def _variants(names: tuple[str, ...], known: Iterable[str]) -> tuple[str, ...]:
+    there = list(known)
     for name in names:
-        if name not in VARIANTS:
-            msg = f"--variant: unknown variant {name!r}{did_you_mean(name, VARIANTS)}"
+        if name not in there:
+            msg = f"--variant: unknown variant {name!r}{did_you_mean(name, there)}"
             raise SettingsError(msg)
     return names
 

@@ -6,21 +6,23 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmbench.calls.request import Answer, CallRequest, WarmupResult
-from pytest_llmbench.checks.judge import judge
-from pytest_llmbench.checks.reply import Reply
-from pytest_llmbench.checks.verdict import Verdict
+from pytest_llmbench.calls.request import CallRequest, WarmupResult
+from pytest_llmbench.conversation import Dialogue, converse
 from pytest_llmbench.errors import CallError
-from pytest_llmbench.prompts.variants import VARIANTS
 from pytest_llmbench.runs.record import Fault, Record
+from pytest_llmbench.verdicts import judged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_llmbench.calls.engine import Engine
-    from pytest_llmbench.calls.request import ModelFacts, Target
+    from pytest_llmbench.calls.request import Answer, ModelFacts, Target
+    from pytest_llmbench.checks.custom import CustomCheck
+    from pytest_llmbench.checks.verdict import Verdict
+    from pytest_llmbench.prompts.messages import Message
     from pytest_llmbench.prompts.spec import Spec
-    from pytest_llmbench.prompts.suite import Json, Prompt, Suite
+    from pytest_llmbench.prompts.suite import Json, Prompt, Suite, Tool
+    from pytest_llmbench.prompts.variants import Variant
     from pytest_llmbench.runs.record import Outcome
     from pytest_llmbench.settings import Settings
 
@@ -41,6 +43,14 @@ class Trial:
     run: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extras:
+    """What other plugins have added, by name; the package's own included."""
+
+    variants: Mapping[str, Variant]
+    checks: Mapping[str, CustomCheck]
+
+
 @dataclass(slots=True)
 class _ModelState:
     """What is known of one model at one server."""
@@ -57,9 +67,12 @@ class Trials:
     plain JSON, until `take_news` hands them on with the next record.
     """
 
-    def __init__(self, settings: Settings, engine: Engine, worker: str = "") -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, extras: Extras, worker: str = ""
+    ) -> None:
         self._settings = settings
         self._engine = engine
+        self._extras = extras
         self._worker = worker
         self._states: dict[Target, _ModelState] = {}
         self._news: list[dict[str, Any]] = []
@@ -95,7 +108,8 @@ class Trials:
         if state.warmup is not None:
             return None
         if trial.spec.warm_up:
-            state.warmup = self._engine.warm_up(target, self._request(trial))
+            request = self._request(trial, (), ())
+            state.warmup = self._engine.warm_up(target, request)
         else:
             state.warmup = WarmupResult(
                 model=target.model, server="", status="skipped", detail="switched off"
@@ -104,13 +118,21 @@ class Trials:
         self._news.append({"warmup": told})
         return state.warmup
 
-    def ask(self, trial: Trial) -> Answer:
-        """Ask the trial's prompt, or return the fault that stays."""
+    def ask(self, trial: Trial) -> Dialogue:
+        """Put the trial's prompt to its model, or return the fault that stays."""
         target = self._settings.target(trial.spec.model)
         state = self._states.get(target)
         if state is not None and state.fault is not None:
-            return Answer(error=state.fault)
-        return self._engine.ask(target, self._request(trial))
+            return Dialogue(error=state.fault)
+
+        def send(messages: tuple[Message, ...], tools: tuple[Tool, ...]) -> Answer:
+            return self._engine.ask(target, self._request(trial, messages, tools))
+
+        return converse(send, self._extras.variants[trial.spec.variant], trial.prompt)
+
+    def judge(self, trial: Trial, dialogue: Dialogue) -> Verdict:
+        """Judge what came, turn by turn."""
+        return judged(trial.prompt, dialogue, self._extras.checks)
 
     def take_news(self) -> list[dict[str, Any]]:
         """Return what has been learned of models since the last call."""
@@ -134,14 +156,14 @@ class Trials:
         trial: Trial,
         outcome: Outcome,
         *,
-        answer: Answer | None = None,
+        dialogue: Dialogue | None = None,
         verdict: Verdict | None = None,
         fault: Fault | None = None,
     ) -> Record:
         """Build the trial's record from whatever there is of it."""
-        answer = answer or Answer()
-        verdict = verdict or Verdict(checks=())
-        reply = answer.reply or (answer.error.partial if answer.error else None)
+        dialogue = dialogue or Dialogue()
+        if fault is None and dialogue.error is not None:
+            fault = Fault(kind=dialogue.error.kind, message=str(dialogue.error))
         return Record(
             trial_id=trial.trial_id,
             suite=trial.suite.name,
@@ -154,44 +176,36 @@ class Trials:
             prompt_hash=trial.prompt.hash,
             category=trial.prompt.category,
             outcome=outcome,
-            checks=verdict.checks,
-            behaviour=verdict.behaviour,
+            checks=verdict.checks if verdict else (),
+            behaviour=verdict.behaviour if verdict else None,
             expects_no_tool=trial.prompt.expects_no_tool,
             expects_tool=trial.prompt.expects_tool,
-            wrong_tools=verdict.wrong_tools,
-            reply=reply,
-            fault=fault or fault_of(answer.error),
+            wrong_tools=verdict.wrong_tools if verdict else (),
+            failure_mode="timeout"
+            if outcome == "timeout"
+            else (verdict.mode if verdict else None),
+            reply=dialogue.reply,
+            transcript=tuple(dialogue.transcript),
+            fault=fault,
             seed=trial.spec.seed(trial.run),
-            started_at=answer.started_at,
-            is_resident=answer.is_resident,
+            started_at=dialogue.started_at,
+            is_resident=dialogue.is_resident,
             worker=self._worker,
         )
 
-    def _request(self, trial: Trial) -> CallRequest:
-        rendered = VARIANTS[trial.spec.variant].render(trial.prompt)
+    def _request(
+        self, trial: Trial, messages: tuple[Message, ...], tools: tuple[Tool, ...]
+    ) -> CallRequest:
         limits = replace(self._settings.limits(), call_s=trial.spec.timeout_s)
         return CallRequest(
             model=self._settings.target(trial.spec.model).model,
-            messages=rendered.messages,
-            tools=rendered.tools,
+            messages=messages,
+            tools=tools,
             options=self.options(trial.spec, trial.prompt),
             seed=trial.spec.seed(trial.run),
             keep_alive_s=self._settings.keep_alive_s,
             limits=limits,
         )
-
-
-def judged(trial: Trial, answer: Answer) -> Verdict:
-    """Judge what came; a call that the server could not parse fails its checks."""
-    if answer.reply is not None:
-        return judge(trial.prompt, answer.reply)
-    verdict = judge(trial.prompt, (answer.error and answer.error.partial) or Reply())
-    return replace(verdict, behaviour="malformed" if trial.prompt.tools else None)
-
-
-def fault_of(error: CallError | None) -> Fault | None:
-    """Return the storable form of a call's error."""
-    return None if error is None else Fault(kind=error.kind, message=str(error))
 
 
 def to_wire(data: Mapping[str, Any]) -> str:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.checks.reply import Reply
     from pytest_llmbench.errors import CallError
+    from pytest_llmbench.prompts.messages import Message
     from pytest_llmbench.prompts.suite import Json, Tool
-    from pytest_llmbench.prompts.variants import Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_llmbench.calls.clock import elapsed_ms
 from pytest_llmbench.calls.request import Residency, WarmupResult
 from pytest_llmbench.errors import CallError
-from pytest_llmbench.prompts.variants import Message
+from pytest_llmbench.prompts.messages import Message
 
 if TYPE_CHECKING:
     from pytest_llmbench.calls.clock import Clock

@@ -34,6 +34,9 @@ def newest_summaries(reports: Path) -> Iterator[dict[str, Any]]:
 
 
 def _is_summary(stored: object) -> bool:
+    """Whether it sums up a run that asked: a replay repeats one that counts already."""
+    if isinstance(stored, dict) and stored.get("replay_of"):
+        return False
     jobs = stored.get("job_summaries") if isinstance(stored, dict) else None
     return isinstance(jobs, list) and all(isinstance(job, dict) for job in jobs)
 

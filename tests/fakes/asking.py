@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmbench.calls.request import CallRequest, Limits, Target
+from pytest_llmbench.prompts.messages import Message
 from pytest_llmbench.prompts.suite import Tool
-from pytest_llmbench.prompts.variants import Message
 
 if TYPE_CHECKING:
     from fake_ollama_server import FakeOllama

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.clock import Clock
     from pytest_llmbench.calls.request import CallRequest
     from pytest_llmbench.checks.reply import Reply
+    from pytest_llmbench.prompts.messages import Message
 
 _PROBE_S: Final = 8.0
 """`/api/ps` may block up to 5 s while VRAM is recovered."""
@@ -204,7 +205,7 @@ class _ChatStream:
 
 
 def _chat_body(request: CallRequest) -> dict[str, Any]:
-    messages = [{"role": m.role, "content": m.content} for m in request.messages]
+    messages = [_message(message) for message in request.messages]
     body: dict[str, Any] = {
         "model": request.model,
         "messages": messages,
@@ -221,6 +222,16 @@ def _chat_body(request: CallRequest) -> dict[str, Any]:
     if effort is not None:
         body["think"] = _THINK.get(str(effort), effort)
     return body
+
+
+def _message(message: Message) -> dict[str, Any]:
+    """Put a message as Ollama reads it: arguments as objects, results by tool name."""
+    sent: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        sent["tool_calls"] = [{"function": c.to_json()} for c in message.tool_calls]
+    if message.tool:
+        sent["tool_name"] = message.tool
+    return sent
 
 
 def _options(request: CallRequest, only: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.providers.http import HttpTransport
     from pytest_llmbench.calls.request import CallRequest
     from pytest_llmbench.checks.reply import Reply
+    from pytest_llmbench.prompts.messages import Message, SentCall
 
 _RENAMED: Final = {"num_predict": "max_tokens"}
 _NOT_SENT: Final = frozenset({"num_ctx", "effort"})
@@ -231,7 +233,7 @@ def _count(value: object) -> int | None:
 def _chat_body(request: CallRequest) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": request.model,
-        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        "messages": [_sent_message(message) for message in request.messages],
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -245,6 +247,22 @@ def _chat_body(request: CallRequest) -> dict[str, Any]:
             {"type": "function", "function": tool.to_json()} for tool in request.tools
         ]
     return body
+
+
+def _sent_message(message: Message) -> dict[str, Any]:
+    """Put a message as OpenAI reads it: arguments as JSON text, results by call id."""
+    sent: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        sent["tool_calls"] = [_sent_call(call) for call in message.tool_calls]
+    if message.call_id:
+        sent["tool_call_id"] = message.call_id
+    return sent
+
+
+def _sent_call(call: SentCall) -> dict[str, Any]:
+    arguments = json.dumps(dict(call.arguments), ensure_ascii=False)
+    function = {"name": call.name, "arguments": arguments}
+    return {"id": call.id, "type": "function", "function": function}
 
 
 def error_of_status(error: HttpStatusError, where: str) -> CallError:

@@ -31,7 +31,7 @@ from pytest_llmbench.errors import (
     Unsupported,
 )
 from pytest_llmbench.prompts.suite import Tool
-from pytest_llmbench.prompts.variants import Message
+from pytest_llmbench.prompts.messages import Message
 
 WHERE = "http://h/v1"
 STOP: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}

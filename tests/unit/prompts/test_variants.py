@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pytest_llmbench.prompts.messages import Message, Rendered
 from pytest_llmbench.prompts.suite import Prompt, Tool
-from pytest_llmbench.prompts.variants import VARIANTS, Message, Rendered
+from pytest_llmbench.prompts.variants import VARIANTS
 
 TOOL = Tool(name="f")
 

@@ -1,0 +1,55 @@
+"""Several replies of one trial as one."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
+
+from pytest_llmbench.checks.reply import Timings, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_llmbench.checks.reply import Reply
+
+
+def merged(replies: Sequence[Reply]) -> Reply:
+    """Return all calls, the last text, and times and tokens added up.
+
+    TTFT and TTFC are the first reply's. A sum with an unknown part is unknown.
+
+    Args:
+        replies: at least one, in order.
+    """
+    if len(replies) == 1:
+        return replies[0]
+    last = replies[-1]
+    sums = {
+        field.name: _sum(getattr(reply.timings, field.name) for reply in replies)
+        for field in fields(Timings)
+    }
+    first = replies[0].timings
+    timings = replace(Timings(**sums), ttft_ms=first.ttft_ms, ttfc_ms=first.ttfc_ms)
+    usage = Usage(
+        prompt_tokens=_whole(reply.usage.prompt_tokens for reply in replies),
+        cached_tokens=_whole(reply.usage.cached_tokens for reply in replies),
+        output_tokens=_whole(reply.usage.output_tokens for reply in replies),
+    )
+    return replace(
+        last,
+        thinking="\n".join(reply.thinking for reply in replies if reply.thinking),
+        tool_calls=tuple(call for reply in replies for call in reply.tool_calls),
+        usage=usage,
+        timings=timings,
+        deltas=sum(reply.deltas for reply in replies),
+    )
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = list(values)
+    return None if None in known else sum(value for value in known if value is not None)
+
+
+def _whole(values: Iterable[int | None]) -> int | None:
+    total = _sum(values)
+    return None if total is None else int(total)
