@@ -55,10 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from pytest_llmbench.commands.compare import add_compare
     from pytest_llmbench.runs.schemas import SCHEMAS
 
     parser = argparse.ArgumentParser(
-        prog="llmbench", description="Beside `pytest`: schema, starter, doctor."
+        prog="llmbench",
+        description="What is done outside a pytest session.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     schema = commands.add_parser(
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="check the server, model and machine")
     doctor.add_argument("--model", default="", metavar="M", help="model to look for")
     doctor.set_defaults(run=_doctor)
+    add_compare(commands)
     return parser
 
 

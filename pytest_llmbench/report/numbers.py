@@ -95,6 +95,18 @@ def signed(value: float | None) -> str:
     return f"{0.0 if abs(value) < _NOISE else value:+.3g}"
 
 
+def points(difference: float | None) -> str:
+    """Show a difference of two shares in percentage points, with its sign.
+
+    >>> points(-0.2857), points(0.125), points(0.0)
+    ('-28.6', '+12.5', '+0')
+    """
+    if difference is None:
+        return NONE
+    shown = f"{difference * 100:+.1f}".removesuffix(".0")
+    return "+0" if shown == "-0" else shown
+
+
 def count(value: float | None) -> str:
     """Show a count; a median may end in .5.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmbench.report.lines import WIDTH, Line, cut, wrapped
 from pytest_llmbench.report.plain import plain
 
 if TYPE_CHECKING:
@@ -14,34 +14,21 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.report.view import GridRow, JobView, PatternView, RunView
 
-WIDTH: Final = 80
 _MAX_SPACED: Final = 31
 """Up to sixteen runs stand apart."""
 _MAX_RUNS: Final = 36
 _MAX_ROWS: Final = 40
 _MAX_LABEL: Final = 24
-_LABEL: Final = 15
 _FILE_LABEL: Final = 10
 _INTERVAL: Final = len("95 % interval")
-_UNIT_SPACE: Final = re.compile(r"(?<=[0-9]) (?=(?:s|ms|%)(?![a-z]))")
-_KEEP: Final = "\N{NO-BREAK SPACE}"
-"""Stands between a number and its unit while lines are broken."""
 _COLOURS: Final = {"PROMOTE": "green", "HOLD": "yellow", "REJECT": "red"}
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line; `colour` is a markup word of pytest's terminal, or empty."""
-
-    text: str = ""
-    colour: str = ""
 
 
 def terminal_lines(view: RunView) -> list[Line]:
     """Return the summary, job by job, then notes, gate and files."""
     lines = [line for job in view.jobs for line in _job(job)]
     for note in view.notes:
-        lines += _wrapped("note", note)
+        lines += wrapped("note", note)
     for label, path in view.files:
         # A path is never broken: it is there to be copied.
         lines.append(Line(f"{label:<{_FILE_LABEL}}{path}"))
@@ -59,7 +46,7 @@ def _job(job: JobView) -> Iterator[Line]:
     yield from _patterns(job.patterns)
     yield from _failures(job.rows)
     for label, text in job.facts:
-        yield from _wrapped(label, text)
+        yield from wrapped(label, text)
     yield Line()
     yield from _gates(job)
     yield from _decision(job)
@@ -111,13 +98,11 @@ def _runs_head(runs: int) -> str:
 def _accuracies(accuracies: Sequence[str]) -> Iterator[Line]:
     shown = " ".join(accuracies[:_MAX_RUNS])
     cut = f", runs 1-{_MAX_RUNS}" if len(accuracies) > _MAX_RUNS else ""
-    yield from _wrapped("runs", f"{shown}  (accuracy in %{cut})")
+    yield from wrapped("runs", f"{shown}  (accuracy in %{cut})")
 
 
 def _grid_line(row: GridRow, columns: _Columns) -> Line:
-    label = row.prompt_id
-    if len(label) > columns.label:
-        label = label[: columns.label - 1] + "…"
+    label = cut(row.prompt_id, columns.label)
     interval = f"{row.interval:>8}"
     text = (
         f"  {label:<{columns.label}}  {_cells(row.cells, columns.cells)}"
@@ -143,7 +128,7 @@ def _cells(cells: Sequence[str], width: int) -> str:
 def _patterns(patterns: Sequence[PatternView]) -> Iterator[Line]:
     for pattern in patterns[:_MAX_ROWS]:
         who = ", ".join(pattern.prompt_ids)
-        yield from _wrapped(pattern.kind, f"{who}: {pattern.evidence}")
+        yield from wrapped(pattern.kind, f"{who}: {pattern.evidence}")
     if len(patterns) > _MAX_ROWS:
         yield Line(f"  ({len(patterns) - _MAX_ROWS} more in summary.md)")
     if patterns:
@@ -158,7 +143,7 @@ def _failures(rows: Sequence[GridRow]) -> Iterator[Line]:
             groups.setdefault(row.failures, []).append(row.prompt_id)
     for failures, ids in list(groups.items())[:_MAX_ROWS]:
         each = " each" if len(ids) > 1 else ""
-        yield from _wrapped("failed as", f"{', '.join(ids)}: {failures}{each}")
+        yield from wrapped("failed as", f"{', '.join(ids)}: {failures}{each}")
     if len(groups) > _MAX_ROWS:
         yield Line(f"  ({len(groups) - _MAX_ROWS} more in summary.md)")
     if groups:
@@ -177,19 +162,9 @@ def _gates(job: JobView) -> Iterator[Line]:
 
 def _decision(job: JobView) -> Iterator[Line]:
     if job.baseline:
-        yield from _wrapped("  baseline", job.baseline)
+        yield from wrapped("  baseline", job.baseline)
     for difference in job.differences:
-        yield from _wrapped("  differs", difference)
+        yield from wrapped("  differs", difference)
     text = f"{job.decision}: {plain(job.reason)}"
     for part in wrap(text, WIDTH - 4, subsequent_indent="  "):
         yield Line(f"  {part}", _COLOURS.get(job.decision, ""))
-
-
-def _wrapped(label: str, text: str) -> Iterator[Line]:
-    head = f"  {label.strip():<{_LABEL}}"
-    indent = " " * len(head)
-    kept = _UNIT_SPACE.sub(_KEEP, plain(text))
-    parts = wrap(kept, WIDTH - len(head), break_on_hyphens=False) or [""]
-    for number, part in enumerate(parts):
-        start = indent if number else head
-        yield Line(f"{start}{part.replace(_KEEP, ' ')}")

@@ -23,14 +23,19 @@ def newest_summaries(reports: Path) -> Iterator[dict[str, Any]]:
     A run without a readable summary (cut off, or from another version) is
     passed over.
     """
+    for run in run_folders(reports):
+        summary = _read_json(run / "summary.json")
+        if _is_summary(summary):
+            yield summary
+
+
+def run_folders(reports: Path) -> Iterator[Path]:
+    """Yield the folder of each run, newest first."""
     if not reports.is_dir():
         return
     days = (d for d in reports.iterdir() if d.is_dir() and d.name[:4].isdecimal())
     for day in sorted(days, reverse=True, key=lambda path: path.name):
-        for run in sorted(day.iterdir(), reverse=True, key=lambda path: path.name):
-            summary = _read_json(run / "summary.json")
-            if _is_summary(summary):
-                yield summary
+        yield from sorted(day.iterdir(), reverse=True, key=lambda path: path.name)
 
 
 def _is_summary(stored: object) -> bool:

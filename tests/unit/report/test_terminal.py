@@ -13,7 +13,8 @@ from made_records import MAIN_EXAMPLE, SPEC, make_reply, make_summary
 from pytest_llmbench.policy.baseline import Baseline
 from pytest_llmbench.policy.decision import decide
 from pytest_llmbench.policy.thresholds import PolicyThresholds
-from pytest_llmbench.report.terminal import WIDTH, terminal_lines
+from pytest_llmbench.report.lines import WIDTH
+from pytest_llmbench.report.terminal import terminal_lines
 from pytest_llmbench.report.view import JobView, RunView, job_view
 
 

@@ -1,0 +1,1 @@
+"""The larger commands of `llmbench`, one per module."""
