@@ -214,7 +214,7 @@ def compare(a: JobEvidence, b: JobEvidence) -> Comparison:
     common = [key for key in of_a if key not in named]
     prompts = tuple(_difference(of_a[key], of_b[key]) for key in common)
     exact = [prompt.exact for prompt in prompts]
-    paired = t_interval([float(difference) for difference in exact])
+    paired = _clipped(t_interval([float(difference) for difference in exact]))
     return Comparison(
         label_a=a.label,
         label_b=b.label,
@@ -278,6 +278,13 @@ def _reason(a: PromptEvidence | None, b: PromptEvidence | None) -> Reason | None
 
 def _difference(a: PromptEvidence, b: PromptEvidence) -> PromptDifference:
     return PromptDifference(suite=a.suite, prompt_id=a.prompt_id, a=a.share, b=b.share)
+
+
+def _clipped(interval: Interval | None) -> Interval | None:
+    """Cut off what lies beyond -1 and 1, where no difference of shares can be."""
+    if interval is None:
+        return None
+    return Interval(low=max(-1.0, interval.low), high=min(1.0, interval.high))
 
 
 def _combined(prompts: Sequence[PromptDifference]) -> Interval | None:

@@ -35,8 +35,8 @@ class StoredResult:
 
     @property
     def label(self) -> str:
-        """Run and specs, for a reader."""
-        return f"{self.run_id}: {', '.join(self.specs)}"
+        """Specs and run, for a reader."""
+        return f"{', '.join(self.specs)} ({self.run_id})"
 
     def to_json(self) -> dict[str, Any]:
         """Return run and specs as plain JSON."""

@@ -42,19 +42,26 @@ def test_pairs_are_prompts() -> None:
 
 
 def test_the_mean_has_students_interval() -> None:
-    """Differences -1, 0, 0.5: mean -1/6, t(2) = 4.303, s = 0.7638."""
-    a = side({"P1": "PP", "P2": "PF", "P3": "FF"})
-    b = side({"P1": "FF", "P2": "FP", "P3": "PF"})
+    """Differences -0.25, 0, -0.5: mean and s are 0.25, t(2) is 4.303."""
+    a = side({"P1": "PPPP", "P2": "PPFF", "P3": "PPPP"})
+    b = side({"P1": "PPPF", "P2": "FFPP", "P3": "PPFF"})
     found = compare(a, b)
     assert found.interval_method == "student_t"
     assert found.interval is not None
-    assert found.difference == pytest.approx(-1 / 6)
-    half = 4.302653 * 0.763763 / 3**0.5
-    assert found.interval.low == pytest.approx(-1 / 6 - half, abs=1e-5)
-    assert found.interval.high == pytest.approx(-1 / 6 + half, abs=1e-5)
+    assert found.difference == -0.25
+    half = 4.302653 * 0.25 / 3**0.5
+    assert found.interval.low == pytest.approx(-0.25 - half, abs=1e-5)
+    assert found.interval.high == pytest.approx(-0.25 + half, abs=1e-5)
     assert found.verdict == "no difference shown"
     assert found.chance is not None
-    assert (found.chance.p_value, found.chance.differing) == (1.0, 2)
+    assert (found.chance.p_value, found.chance.differing) == (0.5, 2)
+
+
+def test_the_interval_stays_where_differences_can_be() -> None:
+    """Two prompts have a wide interval, but none beyond -1 and 1."""
+    found = compare(side({"P1": "P", "P2": "P"}), side({"P1": "P", "P2": "F"}))
+    assert found.interval == Interval(low=-1.0, high=1.0)
+    assert found.interval_method == "student_t"
 
 
 def test_without_a_spread_the_trials_give_the_interval() -> None:
