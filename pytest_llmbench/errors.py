@@ -7,6 +7,7 @@
     │   ├── SpecError           a spec or model name that cannot be read
     │   └── SettingsError       an option, ini value or configuration key
     ├── SuiteError              a suite file with faults, all of them at once
+    ├── CheckBroken             a Python check raised, or returned nonsense
     └── CallError               a call that gave no judgeable reply
         ├── CallTimeout         the model was too slow (outcome `timeout`)
         │   ├── FirstByteTimeout    no first token within the limit
@@ -55,6 +56,13 @@ class SettingsError(UsageFault):
 
 class SuiteError(LlmbenchError):
     """A suite file with faults; the message lists every one with file:line."""
+
+
+class CheckBroken(LlmbenchError):
+    """A Python check of the user's raised, or returned what no check may return.
+
+    The reply was not judged: that is the harness's fault, never the model's.
+    """
 
 
 class CallError(LlmbenchError):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_llmbench.checks.verdict import CheckResult
 
 if TYPE_CHECKING:
     from pytest_llmbench.checks.reply import Reply
     from pytest_llmbench.prompts.suite import Json, Prompt
+
+NOT_JUDGED: Final = "not judged"
+"""What is shown as got where a value cannot be judged by."""
 
 
 class Expectation(Protocol):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_llmbench.checks.sameness import CACHE_SIZE
 from pytest_llmbench.checks.shown import SHORT_LIMIT, one_line
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ def any_matches_within(patterns: Iterable[str], text: str) -> bool:
     return any(matches_within(pattern, text) for pattern in patterns)
 
 
+@lru_cache(maxsize=CACHE_SIZE)
 def _compiled(pattern: str) -> Any:  # noqa: ANN401 - re2 has no type stubs
     import re2
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmbench.checks.compare import identity
 from pytest_llmbench.checks.regexes import any_matches_within, matches_within
+from pytest_llmbench.checks.sameness import CACHE_SIZE, Same
 from pytest_llmbench.checks.shown import SHORT_LIMIT, shown_value
 
 if TYPE_CHECKING:
@@ -25,40 +28,64 @@ class TooMuchWorkError(Exception):
     """Checking a value against a schema takes too many steps."""
 
 
-def limited_validator() -> Any:  # noqa: ANN401 - made by the library at run time
-    """Return a validator class for one value: safe keywords, counted steps."""
+_LEFT: Final[ContextVar[int]] = ContextVar("_LEFT", default=MAX_STEPS)
+"""Steps left for the value being checked, in this thread or task."""
+
+
+def limited_errors(validator: Any, value: object) -> Iterator[ValidationError]:  # noqa: ANN401 - made by the library at run time
+    """Yield the errors of one value.
+
+    Raises:
+        TooMuchWorkError: more than MAX_STEPS keywords were judged.
+    """
+    _LEFT.set(MAX_STEPS)
+    yield from validator.iter_errors(value)
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def limited_validator(schema: Same[tuple[object]]) -> Any:  # noqa: ANN401 - made by the library at run time
+    """Return the validator of one schema: safe keywords, counted steps.
+
+    Making one takes longer than using it a hundred times.
+    """
+    from referencing import Registry
+
+    (contents,) = schema.objects
+    if isinstance(contents, dict):
+        # Its value is checked when the suite is read. Left in, the word would make
+        # the library fall back to its own validator and regular expressions.
+        contents = {key: value for key, value in contents.items() if key != "$schema"}
+    # An empty registry fetches nothing.
+    return _validator_class()(contents, registry=Registry())
+
+
+@cache
+def _validator_class() -> Any:  # noqa: ANN401 - made by the library at run time
     from jsonschema import Draft202012Validator
     from jsonschema.validators import create
 
     keywords = {**Draft202012Validator.VALIDATORS, **_SAFE}
-    steps = _Steps(MAX_STEPS)
-    counted = {name: steps.counted(keyword) for name, keyword in keywords.items()}
     return create(
         meta_schema=Draft202012Validator.META_SCHEMA,
-        validators=counted,
+        validators={name: _counted(keyword) for name, keyword in keywords.items()},
         type_checker=Draft202012Validator.TYPE_CHECKER,
     )
 
 
-class _Steps:
-    """Counts down the steps that are left for one value."""
+def _counted(keyword: Keyword) -> Keyword:
+    """Return the keyword, taking one step off at each use."""
 
-    def __init__(self, left: int) -> None:
-        self._left = left
+    def count(
+        validator: object, limit: object, instance: object, schema: object
+    ) -> Iterator[ValidationError]:
+        left = _LEFT.get()
+        if not left:
+            msg = f"checking the schema takes more than {MAX_STEPS:,} steps"
+            raise TooMuchWorkError(msg)
+        _LEFT.set(left - 1)
+        return keyword(validator, limit, instance, schema)
 
-    def counted(self, keyword: Keyword) -> Keyword:
-        """Return the keyword, counting each use of it."""
-
-        def count(
-            validator: object, limit: object, instance: object, schema: object
-        ) -> Iterator[ValidationError]:
-            self._left -= 1
-            if self._left < 0:
-                msg = f"checking the schema takes more than {MAX_STEPS:,} steps"
-                raise TooMuchWorkError(msg)
-            return keyword(validator, limit, instance, schema)
-
-        return count
+    return count
 
 
 def _pattern(

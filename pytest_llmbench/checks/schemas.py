@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_llmbench.checks.sameness import Same
 from pytest_llmbench.checks.shown import (
     SHORT_LIMIT,
     one_line,
@@ -70,18 +71,12 @@ def worst_error(schema: object, value: object) -> ValidationError | None:
         RecursionError: the value is too deep, or a reference goes in circles.
     """
     from jsonschema.exceptions import best_match
-    from referencing import Registry
 
-    from pytest_llmbench.checks.schemakeywords import limited_validator
+    from pytest_llmbench.checks.schemakeywords import limited_errors, limited_validator
 
-    if isinstance(schema, dict):
-        # Its value is checked when the suite is read. Left in, the word would make
-        # the library fall back to its own validator and regular expressions.
-        schema = {key: inner for key, inner in schema.items() if key != "$schema"}
-    # An empty registry fetches nothing.
-    validator = limited_validator()(schema, registry=Registry())
-    errors = islice(validator.iter_errors(value), _ERRORS_WEIGHED)
-    error: ValidationError | None = best_match(errors)
+    validator = limited_validator(Same((schema,)))
+    errors = list(islice(limited_errors(validator, value), _ERRORS_WEIGHED))
+    error: ValidationError | None = best_match(errors) if errors else None
     return error
 
 

@@ -35,6 +35,8 @@ def one_line(text: str, limit: int = LIMIT) -> str:
     >>> one_line("abcdef", limit=3)
     'abc… (6 chars)'
     """
+    if text[:limit].isprintable():
+        return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} chars)"
     shown = ""
     for character in text:
         piece = _escaped(character)

@@ -14,7 +14,6 @@ Behaviour = Literal[
 `no_reply` is an error, a timeout, or a reply cut off before its end.
 """
 
-
 FailureMode = Literal[
     "format_drift",
     "hallucinated_tool",
@@ -28,7 +27,7 @@ FailureMode = Literal[
     "wrong_answer",
     "timeout",
 ]
-"""Why a trial failed, in one word."""
+"""How a reply failed: one word each, decided in `checks.modes`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

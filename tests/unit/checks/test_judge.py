@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from pytest_llmbench.checks.judge import judge
 from pytest_llmbench.checks.registry import EXPECTATIONS, expectation_faults
-from pytest_llmbench.checks.reply import Reply, ToolCall, Usage
+from pytest_llmbench.checks.reply import Reply, Timings, ToolCall, Usage
+from pytest_llmbench.checks.verdict import CheckResult
 from pytest_llmbench.prompts.suite import Prompt, Tool
 
 if TYPE_CHECKING:
-    from pytest_llmbench.checks.verdict import CheckResult, Verdict
+    from pytest_llmbench.checks.custom import CustomCheck
+    from pytest_llmbench.checks.verdict import Verdict
     from pytest_llmbench.prompts.suite import Json
 
 TOOLS = (
@@ -255,7 +257,8 @@ VALUES = st.recursive(
 )
 NAMES = st.sampled_from(["a", "b", "z", ""]) | ANY_TEXT
 PIECES = st.sampled_from(
-    ["{", "}", "[", "]", '"', ":", ",", "name", "a", "x", "1", "NaN", "<tool_call>",
+    ["\n", "- ", ". ", "|", "&a ", "*a", "I can't",
+     "{", "}", "[", "]", '"', ":", ",", "name", "a", "x", "1", "NaN", "<tool_call>",
      "</think>", "```", "\\ud800", "\ud800", "(", ")", "1e999", "9" * 5000]
 )  # fmt: skip
 TEXTS = ANY_TEXT | st.lists(PIECES, max_size=12).map("".join)
@@ -272,7 +275,14 @@ REPLIES = st.builds(
     tool_calls=st.lists(CALLS, max_size=3).map(tuple),
     finish_reason=st.sampled_from([None, "stop", "length"]),
     usage=st.builds(Usage, output_tokens=st.none() | st.integers(0, 9)),
+    timings=st.builds(
+        Timings,
+        ttft_ms=st.none() | st.floats(0, 1e9),
+        e2e_ms=st.none() | st.floats(0, 1e9),
+        load_ms=st.none() | st.floats(0, 1e9),
+    ),
 )
+COUNTS: st.SearchStrategy[Json] = st.sampled_from([1, 3, {"min": 1, "max": 2}])
 USABLE: dict[str, st.SearchStrategy[Json]] = {
     "tools": st.just("any") | st.lists(st.sampled_from("ab"), max_size=2),
     "tools_in_order": st.lists(st.sampled_from("ab"), min_size=1, max_size=3),
@@ -300,6 +310,30 @@ USABLE: dict[str, st.SearchStrategy[Json]] = {
         {"multipleOf": 0.5},
         {"patternProperties": {".": False}, "uniqueItems": True},
     ]),
+    "yaml": VALUES,
+    "csv": st.fixed_dictionaries(
+        {},
+        optional={
+            "header": st.lists(ANY_TEXT, min_size=1, max_size=2),
+            "rows": st.integers(1, 3)
+            | st.lists(st.lists(SCALARS, min_size=1, max_size=2), max_size=2),
+            "separator": st.sampled_from(",;|\t"),
+        },
+    ),
+    "max_words": st.integers(1, 5),
+    "max_sentences": st.integers(1, 5),
+    "bullets": COUNTS,
+    "lines": COUNTS,
+    "max_ttft_ms": st.floats(1, 1e6),
+    "max_e2e_ms": st.integers(1, 10**6),
+    "max_output_tokens": st.integers(1, 9),
+    "check": st.sampled_from(["no", "why", "yes", "whole", "missing"]),
+}
+CUSTOM: dict[str, CustomCheck] = {
+    "no": lambda _reply, _prompt: False,
+    "why": lambda reply, _prompt: reply.text,
+    "yes": lambda _reply, _prompt: None,
+    "whole": lambda reply, _prompt: CheckResult(name="", passed=False, got=reply.text),
 }
 EXPECTS = st.fixed_dictionaries({}, optional=USABLE) | st.dictionaries(
     st.sampled_from(sorted(USABLE)), VALUES, max_size=3
@@ -320,7 +354,8 @@ def test_nothing_makes_the_judge_raise(
     """Any reply and any expectation must give a verdict that prints on one line."""
     tools = TOOLS if has_tools else ()
     prompt = Prompt(id="P1", text="Do it.", tools=tools, expect=expect)
-    verdict = judge(prompt, reply)
+    verdict = judge(prompt, reply, CUSTOM)
+    assert (verdict.mode is None) == verdict.passed
     names = [check.name for check in verdict.checks]
     assert names[len(names) - len(expect) :] == [*expect]
     assert (verdict.behaviour is None) == (not has_tools)
