@@ -9,7 +9,6 @@ from pytest_llmbench.analysis.summary import JobPlan
 from pytest_llmbench.analysis.trials import JUDGED
 from pytest_llmbench.calls.debuglog import masked
 from pytest_llmbench.calls.request import WarmupResult
-from pytest_llmbench.runs.record import record_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,21 +81,21 @@ class Ledger:
             if known.get(key) != options.get(key):
                 known[key] = VARIES
 
-    def take(self, data: dict[str, Any]) -> None:
-        """Store what one trial's report carries."""
-        self._take_record(record_from_json(data["record"]))
-        for news in data["news"]:
-            if "changed" in news:
-                self.changed_prompts.add(news["changed"])
-            if "facts" in news:
-                self.facts[news["facts"]["model"]] = news["facts"]
-            if "warmup" in news:
-                warmup = WarmupResult(**news["warmup"])
+    def take_news(self, news: Iterable[dict[str, Any]]) -> None:
+        """Store what has been learned of models, as plain JSON."""
+        for one in news:
+            if "changed" in one:
+                self.changed_prompts.add(one["changed"])
+            if "facts" in one:
+                self.facts[one["facts"]["model"]] = one["facts"]
+            if "warmup" in one:
+                warmup = WarmupResult(**one["warmup"])
                 self.warmups.setdefault(warmup.model, warmup)
-        if "ledger" in data:
-            told = data["ledger"]
-            self.options.update(told["options"])
-            self.add_plans(_plan(plan) for plan in told["plans"])
+
+    def take_plan(self, told: dict[str, Any]) -> None:
+        """Store a worker's plans and options."""
+        self.options.update(told["options"])
+        self.add_plans(_plan(plan) for plan in told["plans"])
 
     def to_json(self) -> dict[str, Any]:
         """Return plans and options, for a worker to send to the controller."""
@@ -113,7 +112,7 @@ class Ledger:
             **self.to_json(),
         }
 
-    def _take_record(self, record: Record) -> None:
+    def take_record(self, record: Record) -> None:
         """Keep the first judged attempt of a trial; an error makes way for it."""
         before = self._records.get(record.trial_id)
         if before is not None and before.outcome in JUDGED:

@@ -22,6 +22,7 @@ from pytest_llmbench.prompts.variants import VARIANTS
 from pytest_llmbench.prompts.wording import did_you_mean
 from pytest_llmbench.runs.folder import RunFolder, new_run_id
 from pytest_llmbench.runs.inventory import snapshot
+from pytest_llmbench.runs.record import record_from_json
 from pytest_llmbench.runs.replay import ReplayFile
 from pytest_llmbench.settings import Settings, read_settings
 from pytest_llmbench.trials import Extras, Trial, Trials, to_wire
@@ -96,6 +97,7 @@ class BenchSession:
             self.ledger.before = snapshot(settings.reports, now)
         self._suites: dict[str, Suite] = {}
         self._plans_sent = False
+        self._waiting: dict[str, Record] = {}
         self._failed_before: set[tuple[str, str, str]] = set()
 
     @property
@@ -190,20 +192,35 @@ class BenchSession:
         return seen
 
     def payload(self, record: Record) -> str:
-        """Pack a record, with news of models and once the plan, for the controller."""
+        """Return what a trial's report carries to `take`.
+
+        In a worker that is the record itself, with news of models and, once, the
+        plan. Within one process the record waits here, and its id is enough.
+        """
+        if not self.is_worker:
+            self._waiting[record.trial_id] = record
+            return record.trial_id
         data: dict[str, Any] = {
             "record": record.to_json(),
             "news": self.trials.take_news(),
         }
-        if self.is_worker and not self._plans_sent:
+        if not self._plans_sent:
             self._plans_sent = True
             data["ledger"] = self.ledger.to_json()
         return to_wire(data)
 
     def take(self, payload: str) -> None:
         """Store what a trial's report carries: the record first of all."""
+        record = self._waiting.pop(payload, None)
+        if record is not None:
+            self.ledger.take_record(record)
+            self.ledger.take_news(self.trials.take_news())
+            return
         data = json.loads(payload)
-        self.ledger.take(data)
+        self.ledger.take_record(record_from_json(data["record"]))
+        self.ledger.take_news(data["news"])
+        if "ledger" in data:
+            self.ledger.take_plan(data["ledger"])
 
     def close(self) -> None:
         """End calls, child processes and open files of this process."""
