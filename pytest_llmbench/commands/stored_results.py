@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_llmbench.errors import LlmbenchError, SpecError, UsageFault
+from pytest_llmbench.errors import SpecError, UsageFault
 from pytest_llmbench.prompts.spec import parse_spec
 from pytest_llmbench.prompts.wording import closest
 from pytest_llmbench.runs.folder import RESULTS, read_records
@@ -92,13 +92,20 @@ def one_result(result: StoredResult) -> StoredResult:
 
 def _folder(reports: Path, text: str) -> tuple[Path | None, str]:
     """Split RUN[:WORD]; None where it names no run."""
-    if Path(text).is_dir():
+    if _is_folder(text):
         return Path(text).resolve(), ""
     head, _, word = text.partition(":")
-    if head and Path(head).is_dir():
+    if _is_folder(head):
         return Path(head).resolve(), word
     named = (folder for folder in run_folders(reports) if folder.name == head)
     return next(named, None), word
+
+
+def _is_folder(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).is_dir()
+    except OSError:  # longer than a file's name may be
+        return False
 
 
 def _spec(reports: Path, text: str) -> str:
@@ -147,7 +154,7 @@ def _records(folder: Path) -> tuple[Record, ...]:
     except OSError as error:
         msg = f"{path}: {error.strerror}; give the folder of a run"
         raise UsageFault(msg) from None
-    except (ValueError, KeyError, TypeError, LlmbenchError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         msg = f"{path} cannot be read as records of this version: {error}"
         raise UsageFault(msg) from None
     if not records:
