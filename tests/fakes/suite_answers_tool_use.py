@@ -21,12 +21,17 @@ def runs(command: str) -> Answer:
 
 
 def _tried(key: str, *, good: Iterable[str], bad: Iterable[str]) -> Tried:
-    """Return commands; the first good one said as a text is one more bad answer."""
+    """Return commands; the first good one in the wrong shape is bad too."""
     commands = list(good)
     return tried(
         key,
         good=map(runs, commands),
-        bad=[*map(runs, bad), says(f"Run `{commands[0]}`."), calls("shell")],
+        bad=[
+            *map(runs, bad),
+            says(f"Run `{commands[0]}`."),
+            calls("shell", command=commands[0]),
+            calls("run_command", command=commands[0].split()),
+        ],
     )
 
 
@@ -101,12 +106,15 @@ TOOL_USE: Final[Mapping[str, Tried]] = {
             "rg -n -t py TODO /srv/app",
             "find /srv/app -name '*.py' -exec grep -Hn TODO {} +",
             "find /srv/app -type f -name '*.py' -print0 | xargs -0 grep -nH 'TODO'",
+            "grep -rnw '/srv/app' -e 'TODO' --include='*.py'",
             "cd /srv/app && git grep -n TODO -- '*.py'",
         ],
         bad=[
             "grep -r --include='*.py' TODO /srv/app",
             "grep -rn TODO /srv/app",
             "grep -n TODO /srv/app/*.py",
+            "grep -rn TODO /srv/app/*.py",
+            "grep -rn 'TODO' /srv/app/**/*.py",
             "find /srv/app -name '*TODO*.py'",
             "grep -rn --include='*.py' TODO .",
         ],
@@ -134,6 +142,7 @@ TOOL_USE: Final[Mapping[str, Tried]] = {
             "mkdir -p /tmp/backup; cp /etc/hosts /tmp/backup; ls -la /tmp/backup",
             "mkdir /tmp/backup && cp /etc/hosts /tmp/backup/h && ls -l /tmp/backup",
             "mkdir -p /tmp/backup && cd /tmp/backup && cp /etc/hosts . && ls",
+            f"set -e; sudo {_BACKUP}",
             "mkdir -p /tmp/backup\ncp /etc/hosts /tmp/backup\nls /tmp/backup",
         ],
         bad=[
