@@ -18,7 +18,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "ARCHITECTURE.md",
     ROOT / "CHANGELOG.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "benchmarks").glob("*.md")),
 ]
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
@@ -61,10 +61,11 @@ def test_every_option_is_documented() -> None:
 
 
 def test_every_expectation_and_sampling_option_is_documented() -> None:
-    """The suites page names all of both."""
+    """The suites page names all of both, and leads to each expectation's page."""
     text = (ROOT / "docs" / "suites.md").read_text("utf-8")
     for name in EXPECTATIONS:
-        assert f"`{name}: " in text
+        assert f"[`{name}`](expectations/{name}.md)" in text
+        assert (ROOT / "docs" / "expectations" / f"{name}.md").exists()
     for name in OPTION_KINDS:
         assert f"`{name}`" in text
 
