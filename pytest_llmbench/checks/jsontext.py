@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -111,6 +112,22 @@ def _is_deep(value: Json) -> bool:
     return True
 
 
+def is_storable(value: Json) -> bool:
+    """Tell whether a value can be written as JSON and judged.
+
+    >>> is_storable({"a": [1.5]}), is_storable(float("inf"))
+    (True, False)
+    """
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        if not all(math.isfinite(v) for v in level if isinstance(v, float)):
+            return False
+        level = [inner for outer in level for inner in _contents(outer)]
+        if not level:
+            return True
+    return False
+
+
 def _contents(value: Json) -> Iterable[Json]:
     if isinstance(value, dict):
         return value.values()
@@ -130,7 +147,7 @@ def embedded_values(text: str) -> Iterator[Json]:
     allowance = 16 * len(text) + 4096
     opener = _OPENER.search(text)
     while opener and allowance > 0:
-        tried = _decode_at(text, opener.start())
+        tried = decode_at(text, opener.start())
         if tried.is_json:
             yield tried.value
         else:
@@ -141,12 +158,17 @@ def embedded_values(text: str) -> Iterator[Json]:
 def starts_with_json(text: str) -> bool:
     """Tell whether the first bracket of a text opens valid JSON."""
     opener = _OPENER.search(text)
-    return opener is not None and _decode_at(text, opener.start()).is_json
+    return opener is not None and decode_at(text, opener.start()).is_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Try:
-    """One try to decode; `read` bounds the characters that a failed one cost."""
+class Try:
+    """One try to decode.
+
+    Attributes:
+        end: where to go on; past the value, or past the bracket that failed.
+        read: bounds the characters that a failed try cost.
+    """
 
     is_json: bool
     end: int
@@ -154,8 +176,8 @@ class _Try:
     read: int = 0
 
 
-def _decode_at(text: str, start: int) -> _Try:
-    """Try to decode in windows that grow.
+def decode_at(text: str, start: int) -> Try:
+    """Try to decode the JSON value that starts at a place, in windows that grow.
 
     The reader counts the lines before each error, so that errors far into a long
     text would take the square of its length.
@@ -171,9 +193,9 @@ def _decode_at(text: str, start: int) -> _Try:
             is_near_end = is_open or error.pos >= len(window) - _LONGEST_TOKEN
             read += len(window) if is_near_end else error.pos + 1
             if not is_near_end or start + size >= len(text):
-                return _Try(is_json=False, end=start + 1, read=read)
+                return Try(is_json=False, end=start + 1, read=read)
         except (RecursionError, ValueError):
-            return _Try(is_json=False, end=start + 1, read=read + len(window))
+            return Try(is_json=False, end=start + 1, read=read + len(window))
         else:
-            return _Try(is_json=True, end=start + length, value=value)
+            return Try(is_json=True, end=start + length, value=value)
         size *= 4

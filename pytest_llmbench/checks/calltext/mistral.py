@@ -1,0 +1,47 @@
+"""Mistral's two formats: a JSON array behind `[TOOL_CALLS]`, or name and `[ARGS]`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, final
+
+from pytest_llmbench.checks.calltext.found import NAME
+from pytest_llmbench.checks.calltext.markedjson import MarkedJson
+from pytest_llmbench.checks.calltext.named import NamedJson
+
+if TYPE_CHECKING:
+    from pytest_llmbench.checks.calltext.found import Found
+    from pytest_llmbench.checks.calltext.offered import Offered
+
+_MARK: Final = "[TOOL_CALLS]"
+_IDS: Final = r"(?:\[CALL_ID\][\w-]{0,64}\s*)?"
+
+_ARRAY: Final = MarkedJson(
+    name="mistral",
+    opening=_MARK,
+    closing="[/TOOL_CALLS]",
+    foreign=re.compile(rf"{NAME}\s*(?:\[|\{{)"),
+)
+_NAMED: Final = NamedJson(
+    name="mistral",
+    hint=_MARK,
+    marks=re.compile(re.escape(_MARK)),
+    head=re.compile(rf"\s*({NAME})\s*{_IDS}(?:\[ARGS\])?\s*(?=\{{)"),
+    closings=("[/TOOL_CALLS]",),
+    foreign=re.compile(rf"{re.escape(_MARK)}(?!\s*{NAME}\s*(?:\[|\{{))"),
+)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistral:
+    """`[TOOL_CALLS] [{"name": …}]` up to v3, `[TOOL_CALLS]f[ARGS]{…}` from v11 on."""
+
+    name: str = "mistral"
+
+    def read(self, text: str, tools: Offered) -> Found | None:
+        """Read every mark in the format that its first letters show."""
+        if _MARK not in text:
+            return None
+        return _NAMED.read(text, tools) or _ARRAY.read(text, tools)

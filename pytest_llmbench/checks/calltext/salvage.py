@@ -1,0 +1,16 @@
+"""Calls that were read by bending rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_llmbench.checks.calltext.found import Written
+
+
+def as_salvaged(calls: Iterable[Written]) -> tuple[Written, ...]:
+    """Return the same calls, marked as salvaged."""
+    return tuple(replace(call, is_salvaged=True) for call in calls)
