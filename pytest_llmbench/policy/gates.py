@@ -122,7 +122,11 @@ def variance_gate(summary: JobSummary, thresholds: PolicyThresholds) -> GateResu
 def regression_gate(
     summary: JobSummary, thresholds: PolicyThresholds, baseline: Baseline | None
 ) -> GateResult:
-    """Reject a median accuracy below the baseline's, less the allowed margin."""
+    """Reject a median accuracy below the baseline's, less the allowed margin.
+
+    Without a baseline any accuracy passes but 0: a model that gets nothing right is
+    no baseline for others, and its perfect steadiness no merit.
+    """
     observed = summary.accuracy
     limit = (
         None if baseline is None else baseline.accuracy - thresholds.regression_margin
@@ -130,7 +134,8 @@ def regression_gate(
     if observed is None:
         reason = "no accuracy: no run is complete"
         return _absent("no_regression", limit, ">=", reason, otherwise="REJECT")
-    passed = limit is None or observed >= limit - EQUAL_WITHIN
+    is_nothing = limit is None and observed <= 0
+    passed = not is_nothing and (limit is None or observed >= limit - EQUAL_WITHIN)
     return GateResult(
         name="no_regression",
         passed=passed,
@@ -139,7 +144,7 @@ def regression_gate(
         comparison=">=",
         margin=None if limit is None else observed - limit,
         reason=_regression_reason(observed, limit, baseline),
-        applies=baseline is not None,
+        applies=baseline is not None or is_nothing,
         otherwise="REJECT",
     )
 
@@ -250,7 +255,8 @@ def _regression_reason(
     observed: float, limit: float | None, baseline: Baseline | None
 ) -> str:
     if limit is None or baseline is None:
-        return "no baseline yet"
+        nothing = ", and in the median run nothing passes" if observed <= 0 else ""
+        return f"no baseline yet{nothing}"
     relation = "is below" if observed < limit - EQUAL_WITHIN else "is at least"
     allowed = f" less {baseline.accuracy - limit:.4g}" * (limit != baseline.accuracy)
     return (

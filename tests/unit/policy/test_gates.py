@@ -271,6 +271,16 @@ def test_no_baseline_passes_by_default() -> None:
     assert (gate.limit, gate.margin) == (None, None)
 
 
+def test_nothing_right_is_no_baseline() -> None:
+    """A model that is steadily wrong must not become the one to beat."""
+    gate = regression_gate(with_numbers(accuracy=0.0), DEFAULTS, None)
+    assert not gate.passed
+    assert gate.applies
+    assert gate.otherwise == "REJECT"
+    assert gate.reason == "no baseline yet, and in the median run nothing passes"
+    assert regression_gate(with_numbers(accuracy=1e-9), DEFAULTS, None).passed
+
+
 @pytest.mark.parametrize(
     ("hits", "n", "passed"),
     [
