@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _ONE_S_IN_MS = 1000.0
+_MAX_SPANS = 8
+"""Spans of runs that a sentence names before it only counts them."""
 
 
 def runs_text(runs: Sequence[int]) -> str:
@@ -16,6 +18,8 @@ def runs_text(runs: Sequence[int]) -> str:
 
     >>> runs_text([1, 2, 5]), runs_text([3])
     ('runs 1-2, 5', 'run 3')
+    >>> runs_text(range(1, 40, 2))
+    'runs 1, 3, 5, 7, 9, 11, 13, 15, ... (20 in all)'
     """
     spans = [
         [run for _, run in span]
@@ -24,7 +28,10 @@ def runs_text(runs: Sequence[int]) -> str:
     names = [
         f"{span[0]}-{span[-1]}" if len(span) > 1 else f"{span[0]}" for span in spans
     ]
-    return f"run{'s' if len(runs) > 1 else ''} {', '.join(names)}"
+    word = "runs" if len(runs) > 1 else "run"
+    if len(names) > _MAX_SPANS:
+        return f"{word} {', '.join(names[:_MAX_SPANS])}, ... ({len(runs)} in all)"
+    return f"{word} {', '.join(names)}"
 
 
 def seconds_text(duration_ms: float) -> str:
