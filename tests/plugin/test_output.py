@@ -21,12 +21,12 @@ def test_a_failure_is_a_few_lines(bench: Bench, small: FakeOllama) -> None:
     result = bench.run("--model", "fake:1b", "--runs", "2")
     result.stdout.fnmatch_lines([
         "*P3[[]fake:1b-native_api-run1[]]*",
-        "exact: *",
+        "wrong_answer: exact: *",
         "prompt   Reply with exactly READY.",
         'expected "NEVER"',
         'got      "READY"',
         "*P3[[]fake:1b-native_api-run2[]]*",
-        "exact: * (as in an earlier run)",
+        "wrong_answer: exact: * (as in an earlier run)",
     ])
     assert "pytest_llmbench/" not in result.stdout.str()
     assert small.loads

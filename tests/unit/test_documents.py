@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from pytest_llmbench.checks.registry import EXPECTATIONS, expectation_faults
+from pytest_llmbench.checks.verdict import FailureMode
 from pytest_llmbench.options import OPTIONS
 from pytest_llmbench.prompts.loader import load_suite
 from pytest_llmbench.prompts.options import OPTION_KINDS
@@ -68,6 +70,13 @@ def test_every_expectation_and_sampling_option_is_documented() -> None:
         assert (ROOT / "docs" / "expectations" / f"{name}.md").exists()
     for name in OPTION_KINDS:
         assert f"`{name}`" in text
+
+
+def test_every_failure_mode_is_documented() -> None:
+    """The page of decisions has a row for each."""
+    text = (ROOT / "docs" / "decisions.md").read_text("utf-8")
+    for mode in get_args(FailureMode):
+        assert f"| `{mode}` |" in text
 
 
 def test_the_readme_is_short() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_records import make_records
@@ -50,6 +52,15 @@ def test_the_whole_of_it() -> None:
         "",
         "  no difference shown",
     ]
+
+
+def test_the_documented_example_is_shown_so() -> None:
+    """The block in docs/compare.md is what these outcomes print."""
+    a = make_records({"P1": "P" * 7, "P2": "PPPPPPF"}, failure_mode="wrong_tool")
+    b = make_records({"P1": "P" * 7, "P2": "PPFFFFF"}, failure_mode="wrong_tool")
+    found = compare(job_evidence("a", a), job_evidence("b", b))
+    page = Path(__file__).parents[3] / "docs" / "compare.md"
+    assert "\n".join(comparison_lines(found)[3:]) in page.read_text("utf-8")
 
 
 def test_a_verdict_says_why() -> None:
