@@ -26,7 +26,9 @@ _HINT = "; return False or a text to fail a reply"
 class CustomCheck(Protocol):
     """A Python check: it reads a reply and says whether it will do."""
 
-    def __call__(self, reply: Reply, prompt: Prompt) -> CheckResult | bool | str | None:
+    def __call__(
+        self, reply: Reply, prompt: Prompt, /
+    ) -> CheckResult | bool | str | None:
         """Judge one reply.
 
         Returns:
@@ -70,6 +72,8 @@ def named_faults(expected: Json, names: Collection[str]) -> list[str]:
         return ["must be the name of a registered check"]
     if expected in names:
         return []
+    if not names:
+        return ["no check is registered"]
     return [f"no check {expected!r} is registered{did_you_mean(expected, names)}"]
 
 

@@ -1,4 +1,4 @@
-"""Expectations about JSON: only JSON means only JSON."""
+"""Expectations about JSON and YAML: only JSON means only JSON."""
 
 from __future__ import annotations
 
@@ -37,6 +37,15 @@ CITY: Json = {"type": "object", "required": ["city"]}
         ("json_schema", CITY, '{"city": "Oslo"}', ""),
         ("json_schema", CITY, "{}", 'the value lacks the key "city"'),
         ("json_schema", CITY, 'Here: {"city": "Oslo"}', AROUND),
+        ("yaml", {"a": [1]}, "# one\n---\na:\n- 1.0\n", ""),
+        ("yaml", {"a": [1]}, '{"a": [1]}', ""),
+        ("yaml", {"a": [1]}, "a: [2]", "a[0] is 2, not 1"),
+        ("yaml", "no", "no", ""),
+        ("yaml", None, "null", ""),
+        ("yaml", None, " \n", "there is no text"),
+        ("yaml", {"a": 1}, "\n```\na: 1\n```", "a code fence stands around it"),
+        ("yaml", {"a": 1}, "Here:\na: 1", "Here is not expected"),
+        ("yaml", {"a": 1}, "a: 1\na: 1", "line 2: key 'a' stands twice"),
     ],
 )
 def test_json_checks(name: str, expected: Json, text: str, why: str) -> None:
