@@ -45,7 +45,10 @@ echo "NVIDIA H200, 143771, 512, 570.86"
 echo "Other GPU, [N/A], [N/A], 570.86"
 """
 
-FREE: Final = {"aliases", "prompt_hashes", "model_phase_accuracy", "phases"}
+FREE: Final = {
+    *("aliases", "prompt_hashes", "model_phase_accuracy", "phases"),
+    *("failure_modes", "categories"),
+}
 """Tables whose keys are the user's."""
 
 FREE_BELOW: Final = {"arguments", "options", "policy"}

@@ -129,7 +129,10 @@ def test_an_unknown_schema() -> None:
         (
             "record",
             "$defs/fault/properties/kind",
-            (*(error.kind for error in subclasses(CallError)), "fixture", "skipped"),
+            (
+                *(error.kind for error in subclasses(CallError)),
+                *("fixture", "check_broken", "skipped"),
+            ),
         ),
     ],
 )
