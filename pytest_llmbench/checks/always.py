@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmbench.checks.called import attempt_why, text_attempt
 from pytest_llmbench.checks.expectation import held
 from pytest_llmbench.checks.shown import one_line, shown_calls, shown_value
 
@@ -12,9 +13,10 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.checks.reply import Reply
     from pytest_llmbench.checks.verdict import CheckResult
+    from pytest_llmbench.prompts.suite import Prompt
 
 
-def always_checks(reply: Reply) -> Iterator[CheckResult]:
+def always_checks(prompt: Prompt, reply: Reply) -> Iterator[CheckResult]:
     """Yield `answered`, `complete` and `well_formed_calls` where they fail."""
     if reply.is_empty:
         yield held(
@@ -39,6 +41,13 @@ def always_checks(reply: Reply) -> Iterator[CheckResult]:
             f"the arguments of {names} are no JSON object: {raw}",
             expected="arguments that are a JSON object",
             got=shown_calls(reply.tool_calls),
+        )
+    elif attempt := text_attempt(prompt, reply):
+        yield held(
+            "well_formed_calls",
+            attempt_why(attempt),
+            expected="calls that can be read",
+            got=shown_value(reply.text),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_llmbench.checks.attempts import attempted_call
+from pytest_llmbench.checks.calltext import read_calls
 from pytest_llmbench.checks.expectation import texts_of
 from pytest_llmbench.prompts.wording import did_you_mean
 
@@ -55,10 +55,14 @@ def wrong_tools(prompt: Prompt, reply: Reply) -> tuple[str, ...]:
 
 
 def text_attempt(prompt: Prompt, reply: Reply) -> str | None:
-    """Return the format of a call that stands in the text only, or None."""
-    if reply.tool_calls or not prompt.tools:
+    """Return the format of a call in the text that cannot be read, or None.
+
+    Where the API's own calls came, the text is only words.
+    """
+    is_native = any(call.channel == "native" for call in reply.tool_calls)
+    if is_native or not prompt.tools:
         return None
-    return attempted_call(reply.text, offered(prompt))
+    return read_calls(reply.text, prompt.tools).malformed or None
 
 
 def no_call_why(prompt: Prompt, reply: Reply) -> str:
@@ -68,12 +72,12 @@ def no_call_why(prompt: Prompt, reply: Reply) -> str:
 
 
 def attempt_why(attempt: str) -> str:
-    """Say that a call came as text.
+    """Say that a call in the text cannot be read.
 
-    >>> attempt_why("<tool_call>")
-    'tried to call a tool in the text (<tool_call>)'
+    >>> attempt_why("hermes")
+    'tried to call a tool in the text, which cannot be read (hermes)'
     """
-    return f"tried to call a tool in the text ({attempt})"
+    return f"tried to call a tool in the text, which cannot be read ({attempt})"
 
 
 def naming_faults(names: Iterable[str], prompt: Prompt) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_llmbench.checks.always import always_checks
 from pytest_llmbench.checks.behaviour import behaviour_of
 from pytest_llmbench.checks.called import wrong_tools
+from pytest_llmbench.checks.calltext import with_text_calls
 from pytest_llmbench.checks.custom import NamedCheck
 from pytest_llmbench.checks.expectation import NOT_JUDGED, held
 from pytest_llmbench.checks.modes import failure_mode
@@ -50,11 +51,12 @@ def judge(
     >>> judge(prompt, Reply(text="It is Oslo.")).mode
     'format_drift'
     """
+    reply = with_text_calls(reply, prompt.tools)
     expected = (
         _check(name, value, prompt, reply, custom)
         for name, value in prompt.expect.items()
     )
-    checks = (*always_checks(reply), *expected)
+    checks = (*always_checks(prompt, reply), *expected)
     behaviour = behaviour_of(prompt, reply, checks)
     wrong = wrong_tools(prompt, reply)
     return Verdict(

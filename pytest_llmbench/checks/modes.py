@@ -98,7 +98,8 @@ def _broken_call(
         return None
     if prompt.expects_no_tool:
         return "unneeded_call"
-    return "wrong_arguments" if reply.tool_calls else "format_drift"
+    is_decoded = all(call.arguments is not None for call in reply.tool_calls)
+    return "format_drift" if is_decoded else "wrong_arguments"
 
 
 def _miscounted_call(

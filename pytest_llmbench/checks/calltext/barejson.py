@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final, final
 
 from pytest_llmbench.checks.calltext.decoding import Decoder
 from pytest_llmbench.checks.calltext.found import Finding
-from pytest_llmbench.checks.calltext.jsoncalls import listed_calls
+from pytest_llmbench.checks.calltext.jsoncalls import decoded_calls
 from pytest_llmbench.checks.calltext.prose import is_example
-from pytest_llmbench.checks.calltext.salvage import as_salvaged
 from pytest_llmbench.checks.jsontext import starts_with_json
 
 if TYPE_CHECKING:
@@ -81,14 +80,13 @@ class LenientJson:
 def _take(
     at: int, decoded: Decoded, text: str, tools: Offered, finding: Finding
 ) -> None:
-    listed = listed_calls(decoded.value, tools, is_marked=False)
+    listed = decoded_calls(decoded, tools, is_marked=False)
     if not (listed.calls or listed.is_broken) or is_example(text, at):
         return
     start, end = _fence_start(text, at), decoded.end
     closing = _CLOSING.match(text, end)
     end = closing.end() if closing and start < at else end
-    calls = as_salvaged(listed.calls) if decoded.is_salvaged else listed.calls
-    finding.take(calls, (start, end), is_broken=listed.is_broken)
+    finding.take(listed.calls, (start, end), is_broken=listed.is_broken)
 
 
 def _fence_start(text: str, at: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmbench.checks.calltext.found import MAX_CALLS
@@ -25,11 +25,16 @@ _VALUE_CHARGE: Final = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """A value and the place behind it."""
+    """A value and the place behind it.
+
+    Attributes:
+        is_cut: the text ends before the value does.
+    """
 
     value: Json
     end: int
     is_salvaged: bool = False
+    is_cut: bool = False
 
 
 class Decoder:
@@ -96,7 +101,12 @@ class Decoder:
         except UnreadableError:
             self.charge(2 * (reader.at - at))
             return None
-        return Decoded(value=value, end=reader.at, is_salvaged=reader.is_salvaged)
+        return Decoded(
+            value=value,
+            end=reader.at,
+            is_salvaged=reader.is_salvaged,
+            is_cut=reader.is_cut,
+        )
 
     def either(self, at: int, end: int) -> Decoded | None:
         """Decode strictly, else with patience; JSON read so is salvaged."""
@@ -106,4 +116,4 @@ class Decoder:
         patient = self.lenient(at, end)
         if patient is None:
             return None
-        return Decoded(value=patient.value, end=patient.end, is_salvaged=True)
+        return replace(patient, is_salvaged=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmbench.checks.calltext.decoding import Decoder
@@ -13,6 +13,7 @@ from pytest_llmbench.checks.jsontext import is_storable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pytest_llmbench.checks.calltext.decoding import Decoded
     from pytest_llmbench.checks.calltext.offered import Offered
     from pytest_llmbench.prompts.suite import Json
 
@@ -34,6 +35,21 @@ class Listed:
 
     calls: tuple[Written, ...] = ()
     is_broken: bool = False
+
+
+def decoded_calls(decoded: Decoded, tools: Offered, *, is_marked: bool) -> Listed:
+    """Read the calls of a value as it was decoded.
+
+    Where the text ends too early, a call without arguments has lost them.
+    """
+    listed = listed_calls(decoded.value, tools, is_marked=is_marked)
+    calls = listed.calls
+    if decoded.is_cut:
+        calls = tuple(call for call in calls if call.arguments)
+    if decoded.is_salvaged:
+        calls = tuple(replace(call, is_salvaged=True) for call in calls)
+    is_broken = listed.is_broken or len(calls) < len(listed.calls)
+    return Listed(calls=calls, is_broken=is_broken)
 
 
 def listed_calls(value: Json, tools: Offered, *, is_marked: bool) -> Listed:

@@ -75,6 +75,7 @@ class Literals:
     Attributes:
         at: where the next literal is read; behind the last one read.
         is_salvaged: some rule of the dialect was bent.
+        is_cut: the end came before the closing brackets did.
     """
 
     text: str
@@ -82,6 +83,8 @@ class Literals:
     end: int
     dialect: Dialect = JSON_DIALECT
     is_salvaged: bool = False
+    is_cut: bool = False
+    _is_after_comma: bool = False
     _depth: int = field(default=0)
 
     def value(self, ends: re.Pattern[str] = _ANY_END) -> Json:
@@ -119,12 +122,12 @@ class Literals:
     def members(self) -> dict[str, Json]:
         """Read the members of an object, up to and with its closing brace."""
         members: dict[str, Json] = {}
-        while not self._is_closed("}"):
+        while not self.is_closed("}", has_value=bool(members)):
             key = self._key()
             self.skip_space()
             self._expect(":")
             members[key] = self.value(_VALUE_ENDS)
-            self._separate("}")
+            self.separate("}")
         return members
 
     def string(self, ends: re.Pattern[str]) -> str:
@@ -150,28 +153,41 @@ class Literals:
 
     def _items(self) -> list[Json]:
         items: list[Json] = []
-        while not self._is_closed("]"):
+        while not self.is_closed("]", has_value=bool(items)):
             items.append(self.value(_ITEM_ENDS))
-            self._separate("]")
+            self.separate("]")
         return items
 
-    def _is_closed(self, closing: str) -> bool:
-        """Step over the closing bracket; the end of the text closes everything."""
+    def is_closed(self, closing: str, *, has_value: bool) -> bool:
+        """Step over the closing bracket; after a value, the end closes it too.
+
+        Raises:
+            UnreadableError: the end comes where a value should.
+        """
         self.skip_space()
         if self.at >= self.end:
-            self.is_salvaged = True
+            if not has_value or self._is_after_comma:
+                raise UnreadableError
+            self.is_salvaged = self.is_cut = True
             return True
         if self.text[self.at] != closing:
             return False
         self.at += 1
         return True
 
-    def _separate(self, closing: str) -> None:
+    def separate(self, closing: str) -> None:
+        """Step over a comma, unless the closing bracket or the end comes.
+
+        Raises:
+            UnreadableError: something else comes.
+        """
         self.skip_space()
+        self._is_after_comma = False
         if self.at >= self.end or self.text[self.at] == closing:
             return
         self._expect(",")
         self.skip_space()
+        self._is_after_comma = True
         if self.peek() in {closing, ""}:
             self.is_salvaged = True
 
@@ -230,10 +246,14 @@ class Literals:
             self.at = word.end()
             return _WORDS[word.group()]
         number = _NUMBER.match(self.text, self.at, self.end)
-        if number and not self.text[number.end() : number.end() + 1].isalnum():
+        if number and self._is_whole(number.end()):
             self.at = number.end()
             return self._number(number.group())
         return self._bare()
+
+    def _is_whole(self, end: int) -> bool:
+        """Tell whether a number ends; where the text does, digits may be lost."""
+        return end < len(self.text) and not self.text[end].isalnum()
 
     def _number(self, digits: str) -> Json:
         bare = digits.lstrip("+-")

@@ -12,7 +12,7 @@ from pytest_llmbench.checks.calltext.found import (
     after_mark,
     after_space,
 )
-from pytest_llmbench.checks.calltext.jsoncalls import listed_calls
+from pytest_llmbench.checks.calltext.jsoncalls import decoded_calls
 from pytest_llmbench.checks.calltext.salvage import as_salvaged
 
 if TYPE_CHECKING:
@@ -97,9 +97,8 @@ class MarkedJson:
                 decoded = decoder.either(at, self._content_end(decoder, at))
             if decoded is None:
                 return calls, end, True
-            listed = listed_calls(decoded.value, tools, is_marked=True)
-            found = as_salvaged(listed.calls) if decoded.is_salvaged else listed.calls
-            calls.extend(found)
+            listed = decoded_calls(decoded, tools, is_marked=True)
+            calls.extend(listed.calls)
             is_broken = is_broken or listed.is_broken
             end = decoded.end
             joint = _JOINT.match(text, end)

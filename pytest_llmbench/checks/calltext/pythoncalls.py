@@ -200,14 +200,14 @@ def _patient(decoder: Decoder, at: int) -> _Inputs | None:
     positional: list[Json] = []
     keywords: dict[str, Json] = {}
     try:
-        while not _is_closed(reader):
+        while not reader.is_closed(")", has_value=bool(positional or keywords)):
             named = _NAMED.match(text, reader.at)
             if named:
                 reader.at = named.end()
                 keywords[named.group(1)] = reader.keyword_value()
             else:
                 positional.append(reader.keyword_value())
-            _separate(reader)
+            reader.separate(")")
     except UnreadableError:
         decoder.charge(2 * (reader.at - at))
         return None
@@ -217,22 +217,3 @@ def _patient(decoder: Decoder, at: int) -> _Inputs | None:
         end=reader.at,
         is_salvaged=reader.is_salvaged,
     )
-
-
-def _is_closed(reader: Literals) -> bool:
-    reader.skip_space()
-    if reader.at >= reader.end:
-        reader.is_salvaged = True
-        return True
-    if reader.peek() != ")":
-        return False
-    reader.at += 1
-    return True
-
-
-def _separate(reader: Literals) -> None:
-    reader.skip_space()
-    if reader.peek() == ",":
-        reader.at += 1
-    elif reader.peek() not in {")", ""}:
-        raise UnreadableError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from pytest_llmbench.checks.calltext.decoding import Decoder
 from pytest_llmbench.checks.calltext.found import Finding, after_mark, after_space
-from pytest_llmbench.checks.calltext.jsoncalls import listed_calls
+from pytest_llmbench.checks.calltext.jsoncalls import decoded_calls
 from pytest_llmbench.checks.calltext.prose import is_example
 from pytest_llmbench.checks.calltext.pythoncalls import python_call
 from pytest_llmbench.checks.calltext.salvage import as_salvaged
@@ -119,7 +119,7 @@ class MarkedPython:
         if decoded is None:
             finding.broke((at, end))
             return max(end, start)
-        listed = listed_calls(decoded.value, tools, is_marked=True)
+        listed = decoded_calls(decoded, tools, is_marked=True)
         end = after_mark(decoder.text, decoded.end, self.closing)
         finding.take(as_salvaged(listed.calls), (at, end), is_broken=listed.is_broken)
         return end

@@ -31,7 +31,7 @@ from pytest_llmbench.checks.calltext.pythonic import (
     Pythonic,
 )
 from pytest_llmbench.checks.calltext.tagged import Glm, Qwen3Coder
-from pytest_llmbench.checks.calltext.thoughts import spoken
+from pytest_llmbench.checks.calltext.thoughts import Spoken, has_thinking, spoken
 from pytest_llmbench.checks.reply import ToolCall
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.checks.calltext.found import CallFormat, Found, Span, Written
     from pytest_llmbench.checks.calltext.offered import Offered
-    from pytest_llmbench.checks.calltext.thoughts import Spoken
     from pytest_llmbench.checks.reply import Reply
     from pytest_llmbench.prompts.suite import Tool
 
@@ -141,7 +140,7 @@ def _with_faults(reply: Reply, tools: Offered) -> Reply:
 @lru_cache(maxsize=_CACHED)
 def _read(text: str, tools: Offered) -> TextCalls:
     """One reply is looked at by several checks."""
-    heard = spoken(text)
+    heard = _heard(text, tools)
     chosen = _chosen(heard.said, tools)
     if chosen is None:
         return TextCalls(rest=heard.said.strip(), malformed=_unended(heard, tools))
@@ -151,6 +150,15 @@ def _read(text: str, tools: Offered) -> TextCalls:
         rest=_without(heard.said, chosen.found.spans),
         malformed=chosen.name if chosen.found.is_broken else "",
     )
+
+
+def _heard(text: str, tools: Offered) -> Spoken:
+    """Set thinking apart, but for tags that stand inside the arguments of a call."""
+    if not has_thinking(text):
+        return Spoken(said=text)
+    chosen = _chosen(text, tools)
+    is_sure = chosen is not None and not chosen.found.is_broken
+    return spoken(text, chosen.found.spans if chosen and is_sure else ())
 
 
 def _unended(heard: Spoken, tools: Offered) -> str:

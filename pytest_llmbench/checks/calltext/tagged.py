@@ -53,6 +53,7 @@ class _Members:
     values: dict[str, Json]
     end: int
     is_salvaged: bool = False
+    is_cut: bool = False
 
 
 _CODER: Final = _Tags(
@@ -106,7 +107,7 @@ def _read_all(text: str, tags: _Tags, tools: Offered) -> Found | None:
     finding, decoder = Finding(), Decoder(text)
     while at >= 0 and not finding.is_full:
         head, end = tags.head.match(text, at), at + 1
-        if head and (head.end() < len(text) or head[1] in tools.by_name):
+        if head:
             start = _before_mark(text, at, _OPENING)
             call, span = _read_call(head, start, tags, decoder, tools)
             finding.take([call] if call else [], span, is_broken=not call)
@@ -122,8 +123,9 @@ def _read_call(
     members = _members(decoder, head.end(), tags, tools.properties(name))
     at = _after_any(text, members.end, "</function>")
     end = _after_any(text, at, _CLOSING)
+    is_open = members.is_cut or (end == len(text) == members.end and not members.values)
     is_closed = end > members.end or tags.follows.match(text, members.end) is not None
-    if not is_closed or not is_storable(members.values):
+    if is_open or not is_closed or not is_storable(members.values):
         return None, (start, max(end, head.end()))
     is_salvaged = members.is_salvaged or end == members.end
     call = Written(name=name, arguments=members.values, is_salvaged=is_salvaged)
@@ -137,6 +139,7 @@ def _members(
     while key := tags.key.match(text, members.end):
         close, is_salvaged = _value_end(decoder, key.end(), tags)
         if close < 0:
+            members.is_cut = True
             break
         raw = text[key.end() : close].removeprefix("\n").removesuffix("\n")
         name = key[1].strip()

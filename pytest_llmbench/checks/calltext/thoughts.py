@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_llmbench.checks.calltext.decoding import Decoder
-
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_llmbench.checks.calltext.found import Span
 
 _CLOSINGS: Final = {
@@ -23,9 +23,7 @@ _CLOSINGS: Final = {
 }
 _LOST_OPENINGS: Final = ("</think>", "</thinking>", "[/THINK]", "<|END_THINKING|>")
 _TAGS: Final = (*_CLOSINGS, *_LOST_OPENINGS)
-_EVENT: Final = re.compile(
-    "|".join(re.escape(tag) for tag in _TAGS) + r"|\{(?=\s*+[\"}])|\[(?=\s*+[\[{])"
-)
+_TAG: Final = re.compile("|".join(re.escape(tag) for tag in _TAGS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,37 +39,36 @@ class Spoken:
     unended: str = ""
 
 
-def spoken(text: str) -> Spoken:
+def has_thinking(text: str) -> bool:
+    """Tell whether any tag of thinking stands in a text."""
+    return any(tag in text for tag in _TAGS)
+
+
+def spoken(text: str, kept: Sequence[Span] = ()) -> Spoken:
     """Set the thinking apart: tags may lack the opening or the closing one.
 
-    Tags inside JSON values, or right inside quotes, are words like others.
+    Args:
+        kept: where tags are words like others, such as in an argument; in order.
 
     >>> spoken("I could call it</think>Hello <think>or not</think>there").said
     'Hello there'
     >>> spoken("Well. <think>Hm.").unended
     'Hm.'
     """
-    if not any(tag in text for tag in _TAGS):
-        return Spoken(said=text)
-    decoder, parts, kept, at = Decoder(text), [], 0, 0
-    while event := _EVENT.search(text, at):
-        tag, at = event.group(), event.end()
-        if tag in "{[":
-            decoded = decoder.strict(event.start())
-            at = decoded.end if decoded else at
-        elif not _is_quoted(text, event.span()):
-            if tag in _CLOSINGS:
-                parts.append(text[kept : event.start()])
-                closing = _CLOSINGS[tag].search(text, at)
-                if closing is None:
-                    return Spoken(said="".join(parts), unended=text[at:])
-                at = closing.end()
-            kept = at
-    return Spoken(said="".join([*parts, text[kept:]]))
-
-
-def _is_quoted(text: str, span: Span) -> bool:
-    start, end = span
-    is_opening = text[start:end] in _CLOSINGS
-    beside = text[start - 1 : start] if is_opening else text[end : end + 1]
-    return beside in {'"', "'"}
+    parts: list[str] = []
+    waiting = list(reversed(kept))
+    start = at = 0
+    while tag := _TAG.search(text, at):
+        at = tag.end()
+        while waiting and waiting[-1][1] <= tag.start():
+            waiting.pop()
+        if waiting and waiting[-1][0] < tag.start():
+            continue
+        if tag.group() in _CLOSINGS:
+            parts.append(text[start : tag.start()])
+            closing = _CLOSINGS[tag.group()].search(text, at)
+            if closing is None:
+                return Spoken(said="".join(parts), unended=text[at:])
+            at = closing.end()
+        start = at
+    return Spoken(said="".join([*parts, text[start:]]))

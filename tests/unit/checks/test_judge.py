@@ -27,6 +27,7 @@ CALL_A = ToolCall(name="a", arguments={"x": 1})
 CALL_B = ToolCall(name="b", arguments={})
 BROKEN_A = ToolCall(name="a", arguments=None, raw='{"x": \x1b')
 IN_TEXT = '{"name": "a", "arguments": {"x": 1}}'
+CUT_OFF = '{"name": "a", "arguments": {"x": 1'
 
 
 def offering(**expect: Json) -> Prompt:
@@ -118,7 +119,12 @@ def test_broken_arguments_fail_and_are_shown() -> None:
         ({"tools": ["a"]}, Reply(tool_calls=(CALL_B,)), "called_wrong", False),
         ({"tools": ["a"]}, Reply(tool_calls=(CALL_A, CALL_B)), "called_wrong", False),
         ({"tools": ["a"]}, Reply(text="No."), "abstained", False),
-        ({"tools": ["a"]}, Reply(text=IN_TEXT), "malformed", False),
+        ({"tools": ["a"]}, Reply(text=IN_TEXT), "called_right", True),
+        ({"tools": ["b"]}, Reply(text=IN_TEXT), "called_wrong", False),
+        ({"arguments": {"a": {"x": 1}}}, Reply(text=IN_TEXT), "called_right", True),
+        ({"tools": ["a"]}, Reply(text=CUT_OFF), "malformed", False),
+        ({"tools": ["a"]}, Reply(text=f"[{IN_TEXT}, 5]"), "malformed", False),
+        ({"contains": "x"}, Reply(text=CUT_OFF), "malformed", False),
         ({"tools": ["a"]}, Reply(tool_calls=(BROKEN_A,)), "malformed", False),
         ({"tools": ["a"]}, Reply(), "malformed", False),
         (
@@ -135,7 +141,8 @@ def test_broken_arguments_fail_and_are_shown() -> None:
         ),
         ({"tools": ["a"]}, Reply(finish_reason="length"), "no_reply", False),
         ({"tools": []}, Reply(text="No need."), "abstained", True),
-        ({"tools": []}, Reply(text=IN_TEXT), "malformed", False),
+        ({"tools": []}, Reply(text=IN_TEXT), "called_wrong", False),
+        ({"tools": []}, Reply(text=CUT_OFF), "malformed", False),
         ({"tools": []}, Reply(tool_calls=(CALL_A,)), "called_wrong", False),
         ({"tools": []}, Reply(), "malformed", False),
         (

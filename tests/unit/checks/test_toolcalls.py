@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.prompts.suite import Json
 
-TEXT_CALL = 'Sure: {"name": "a", "arguments": {}}'
-IN_TEXT = "tried to call a tool in the text (JSON)"
+TEXT_CALL = '<tool_call>{"name": "a", "arguments": {"x": '
+IN_TEXT = "tried to call a tool in the text, which cannot be read (hermes)"
 
 
 def prompt_with(**expect: Json) -> Prompt:
