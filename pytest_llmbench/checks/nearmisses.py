@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_llmbench.checks.expectation import texts_of
 from pytest_llmbench.checks.fences import fenced_texts
-from pytest_llmbench.checks.jsontext import embedded_values
+from pytest_llmbench.checks.jsontext import embedded_values, parse_only_json
 from pytest_llmbench.checks.regexes import matches_fully, matches_within
 from pytest_llmbench.checks.registry import EXPECTATIONS
 from pytest_llmbench.checks.reply import Reply
@@ -38,7 +38,8 @@ def is_near_miss(name: str, expected: Json, reply: Reply, prompt: Prompt) -> boo
     if compared is not None:
         return compared(expected, reply.text)
     readings = _READINGS.get(name)
-    if readings is None:
+    is_in_form = readings is _as_json and not parse_only_json(reply.text).why
+    if readings is None or is_in_form:
         return False
     if _is_scalar(expected) and _stands_in(json.dumps(expected), reply.text):
         return True

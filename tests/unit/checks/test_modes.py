@@ -163,6 +163,8 @@ def test_the_right_content_in_the_wrong_form(
         ("json", {"a": 1}, 'So: {"a": 2}'),
         ("json", 5, "It is 15."),
         ("json", None, "nothing"),
+        ("json", 5, '"5"'),
+        ("json", {"a": 1}, '[{"a": 1}]'),
         ("json_schema", {"required": ["a"]}, "Here: {}"),
         ("yaml", {"a": 1}, "```yaml\na: 2\n```"),
         ("csv", {"rows": [["a", "b"]]}, "```\na,c\n```"),
