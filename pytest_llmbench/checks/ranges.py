@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmbench.checks.shown import shown_value
+
 if TYPE_CHECKING:
     from pytest_llmbench.prompts.suite import Json
 
@@ -109,6 +111,4 @@ def count_faults(expected: Json) -> list[str]:
         return ["must be a whole number"]
     if 1 <= expected <= MAX_COUNT:
         return []
-    # A number may have more digits than Python prints.
-    shown = str(expected) if abs(expected) < MAX_COUNT**2 else "what it is"
-    return [f"must be from 1 to {MAX_COUNT:,}, not {shown}"]
+    return [f"must be from 1 to {MAX_COUNT:,}, not {shown_value(expected)}"]
