@@ -127,11 +127,11 @@ def _wanted_calls(prompt: Prompt) -> tuple[Counter[str], Counter[str]]:
         if isinstance(wanted, list):
             exactly[name] = max(exactly[name], len(wanted))
     listed = expect.get("tools")
-    once = {*(listed if isinstance(listed, list) else ())}
+    once = set(texts_of(listed) if isinstance(listed, list) else ())
     for key in ("arguments", "arguments_schema"):
         keyed = expect.get(key)
         once |= keyed.keys() if isinstance(keyed, dict) else set()
-    return exactly | Counter({str(name): 1 for name in once}), exactly
+    return exactly | Counter(once), exactly
 
 
 def _miscalled(failed: dict[str, CheckResult]) -> FailureMode | None:

@@ -355,6 +355,7 @@ EXPECTS = st.fixed_dictionaries({}, optional=USABLE) | st.dictionaries(
     reply=Reply(text="[" * 5000 + "]" * 5000),
     has_tools=True,
 )
+@example(expect={"tools": [[], 10**5000]}, reply=Reply(text="0"), has_tools=True)
 def test_nothing_makes_the_judge_raise(
     expect: dict[str, Json], reply: Reply, *, has_tools: bool
 ) -> None:
