@@ -66,7 +66,7 @@ class LenientJson:
         finding, decoder = Finding(), Decoder(text)
         head = tools.key_head.search(text)
         while head and not (decoder.is_spent or finding.is_full):
-            decoded = decoder.either(head.start(), len(text))
+            decoded = _patient(decoder, head.start())
             end = decoded.end if decoded else head.start() + 1
             if decoded:
                 _take(head.start(), decoded, text, tools, finding)
@@ -75,6 +75,13 @@ class LenientJson:
         if found is None and _is_cut_off(text, tools):
             finding.broke((0, len(text)))
         return found or finding.found()
+
+
+def _patient(decoder: Decoder, at: int) -> Decoded | None:
+    """Decode up to the end of a code fence, else up to the end of the text."""
+    end, limit = decoder.next_mark("```", at), len(decoder.text)
+    decoded = decoder.either(at, end)
+    return decoder.lenient(at, limit) if decoded is None and end < limit else decoded
 
 
 def _take(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LEAST_CHARGE: Final = 256
 """A failed try costs some time however little it reads."""
-_VALUE_CHARGE: Final = 64
+_VALUE_CHARGE: Final = 128
 """So does a value that is read, be it a call or not."""
 
 
@@ -49,7 +49,7 @@ class Decoder:
         self.text = text
         self._marks: dict[str, tuple[int, int]] = {}
         self._calls_left = MAX_CALLS
-        self._left = 4 * len(text) + 64 * _LEAST_CHARGE
+        self._left = 2 * len(text) + 64 * _LEAST_CHARGE
 
     def next_mark(self, mark: str, at: int) -> int:
         """Return where a mark next stands, or the end of the text.

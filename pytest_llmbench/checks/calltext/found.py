@@ -87,8 +87,8 @@ class Finding:
 
     @property
     def is_full(self) -> bool:
-        """Whether there are as many calls as are read."""
-        return len(self._calls) >= MAX_CALLS
+        """Whether there are as many calls, or attempts, as are read."""
+        return max(len(self._calls), len(self._spans)) >= MAX_CALLS
 
     def add(self, calls: Sequence[Written], span: Span) -> None:
         """Keep calls that stand in a span; a call too many is a broken one."""

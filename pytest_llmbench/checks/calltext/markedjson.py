@@ -91,7 +91,7 @@ class MarkedJson:
         text = decoder.text
         calls: list[Written] = []
         is_broken, end = False, at
-        while text[at : at + 1] in {"{", "["}:
+        while text[at : at + 1] in {"{", "["} and not self._is_mark(text, at):
             decoded = decoder.strict(at)
             if decoded is None:
                 decoded = decoder.either(at, self._content_end(decoder, at))
@@ -104,6 +104,10 @@ class MarkedJson:
             joint = _JOINT.match(text, end)
             at = joint.end() if joint else end
         return calls, end, is_broken
+
+    def _is_mark(self, text: str, at: int) -> bool:
+        closing = self.closing or self.opening
+        return text.startswith((self.opening, closing), at)
 
     def _content_end(self, decoder: Decoder, at: int) -> int:
         return min(

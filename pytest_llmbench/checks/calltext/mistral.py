@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from pytest_llmbench.checks.calltext.offered import Offered
 
 _MARK: Final = "[TOOL_CALLS]"
+_NAMED_START: Final = re.compile(rf"\s*+{NAME}\s*+[\[{{]")
 _IDS: Final = r"(?:\[CALL_ID\][\w-]{0,64}\s*)?"
 
 _ARRAY: Final = MarkedJson(
     name="mistral",
     opening=_MARK,
     closing="[/TOOL_CALLS]",
-    foreign=re.compile(rf"{NAME}\s*(?:\[|\{{)"),
 )
 _NAMED: Final = NamedJson(
     name="mistral",
@@ -29,7 +29,6 @@ _NAMED: Final = NamedJson(
     marks=re.compile(re.escape(_MARK)),
     head=re.compile(rf"\s*({NAME})\s*{_IDS}(?:\[ARGS\])?\s*(?=\{{)"),
     closings=("[/TOOL_CALLS]",),
-    foreign=re.compile(rf"{re.escape(_MARK)}(?!\s*{NAME}\s*(?:\[|\{{))"),
 )
 
 
@@ -41,7 +40,9 @@ class Mistral:
     name: str = "mistral"
 
     def read(self, text: str, tools: Offered) -> Found | None:
-        """Read every mark in the format that its first letters show."""
-        if _MARK not in text:
+        """Read every mark in the format that stands behind the first one."""
+        at = text.find(_MARK)
+        if at < 0:
             return None
-        return _NAMED.read(text, tools) or _ARRAY.read(text, tools)
+        is_named = _NAMED_START.match(text, at + len(_MARK)) is not None
+        return (_NAMED if is_named else _ARRAY).read(text, tools)

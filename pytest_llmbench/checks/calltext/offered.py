@@ -98,7 +98,8 @@ class Offered:
         tool = self.by_name.get(name)
         if tool is None:
             shown = shown_value(name, SHORT_LIMIT)
-            hint = did_you_mean(name, self.by_name) if len(name) < SHORT_LIMIT else ""
+            is_short = bool(self.by_name) and len(name) < SHORT_LIMIT
+            hint = did_you_mean(name, self.by_name) if is_short else ""
             return f"unknown tool {shown}{hint}"
         if arguments is None:
             return _NO_OBJECT

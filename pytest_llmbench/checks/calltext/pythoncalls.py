@@ -102,7 +102,7 @@ def _named(inputs: _Inputs, known: list[str]) -> dict[str, Json] | None:
 def _parsed(decoder: Decoder, at: int) -> _Inputs | None:
     segment = _segment(decoder.text, at)
     if segment is None:
-        decoder.charge(_MAX_PARSED // 8)
+        decoder.charge(min(len(decoder.text) - at, _MAX_PARSED) // 2)
         return None
     source, end = segment
     try:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _JOINT: Final = re.compile(r"[\s,;]*+")
 _PRINT: Final = re.compile(r"(?:[^\W\d]\w*+\s*+=(?!=)\s*+)?(?:print\s*+\(\s*+)?")
+_BRACKET: Final = re.compile(r"\s*+,?\s*+\]")
 _LINE_ENDS: Final = re.compile(r"[ \t]*+[`;.]?[ \t]*+(?:\n|\Z)")
 _LITERAL: Final = re.compile(r"""\s*(?:\w+\s*=|["'\d\[{])""")
 
@@ -49,9 +50,8 @@ def _sequence(decoder: Decoder, at: int, tools: Offered, *, limit: int) -> _Sequ
         if got is None:
             read.is_broken = True
             sibling = tools.sibling_head.search(text, head.end(), limit)
-            if sibling is None:
-                break
-            at = sibling.start()
+            at = sibling.start() if sibling else limit
+            decoder.charge(at - head.end())
             continue
         is_printed = wrap is not None and wrap.group().rstrip().endswith("(")
         at = after_mark(text, got.end, ")") if is_printed else got.end
@@ -59,6 +59,12 @@ def _sequence(decoder: Decoder, at: int, tools: Offered, *, limit: int) -> _Sequ
         read.end = at
         read.is_broken = read.is_broken or decoder.is_spent
     return read
+
+
+def _after_bracket(text: str, at: int) -> int:
+    """Return the place after a closing bracket, or `at` where it is missing."""
+    bracket = _BRACKET.match(text, at)
+    return bracket.end() if bracket else at
 
 
 @final
@@ -96,7 +102,7 @@ class MarkedPython:
             end = min(following, closing + len(self.closing), len(text))
             finding.broke((at, end))
             return end
-        end = after_mark(text, read.end, "]") if inner > start else read.end
+        end = _after_bracket(text, read.end) if inner > start else read.end
         is_closed = inner == start or end > read.end
         calls = tuple(read.calls) if is_closed else as_salvaged(read.calls)
         if read.is_broken:
@@ -179,7 +185,7 @@ def _bare_lists(
     opening = tools.list_head.search(text, at)
     while opening and not (decoder.is_spent or finding.is_full):
         read = _sequence(decoder, opening.end(), tools, limit=len(text))
-        end = after_mark(text, read.end, "]")
+        end = _after_bracket(text, read.end)
         is_closed = end > read.end
         is_whole = is_closed or read.end == len(text) or read.is_broken
         if read.calls and is_whole and not is_example(text, opening.start()):
@@ -191,8 +197,13 @@ def _bare_lists(
             )
             before = calls
         elif not read.calls and not text[: opening.start()].strip():
-            finding.broke((opening.start(), len(text)))
+            finding.broke((opening.start(), _line_end(text, opening.end())))
         opening = tools.list_head.search(text, max(end, opening.end()))
+
+
+def _line_end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end
 
 
 def _are_same(calls: tuple[Written, ...], before: tuple[Written, ...]) -> bool:
@@ -225,7 +236,7 @@ def _line_call(
     got = python_call(head[1], decoder, head.end(), tools)
     if got is None:
         if is_first and _is_attempt(text[head.end() :]):
-            finding.broke((head.start(), len(text)))
+            finding.broke((head.start(), _line_end(text, head.end())))
         return head.end()
     line_end = _LINE_ENDS.match(text, got.end)
     is_sure = line_end is not None or (is_first and bool(got.call.arguments))

@@ -69,9 +69,11 @@ PLAIN: Final[tuple[CallFormat, ...]] = (
     BareJson(name="json"),
     Pythonic(),
     FunctionCall(),
-    LenientJson(),
 )
-"""Formats that only an offered tool's name shows; the first that finds any wins."""
+"""Formats that only an offered tool's name shows; of these too the first wins."""
+
+LAST: Final[tuple[CallFormat, ...]] = (LenientJson(),)
+"""What is tried where nothing else is found."""
 
 _CHANNEL: Final = "text:"
 _CACHED: Final = 8
@@ -179,46 +181,50 @@ class _Chosen:
 
 
 def _chosen(said: str, tools: Offered) -> _Chosen | None:
-    marked = [
-        _Chosen(name=parser.name, found=found)
-        for parser in MARKED
-        if (found := parser.read(said, tools)) is not None
-    ]
+    marked = _read_all(MARKED, said, tools)
     if not marked:
         return _plain(said, tools)
-    marked.sort(key=lambda chosen: chosen.found.start)
-    first = marked[0]
-    if any(sign in said[: first.found.start] for sign in "{[("):
+    first = min(chosen.found.start for chosen in marked)
+    if any(sign in said[:first] for sign in "{[("):
         plain = _plain(said, tools)
-        if plain and _covers(plain.found, first.found.start):
+        if plain and _covers(plain.found, first):
             return plain
     return _best(marked)
+
+
+def _read_all(
+    parsers: Sequence[CallFormat], said: str, tools: Offered
+) -> list[_Chosen]:
+    return [
+        _Chosen(name=parser.name, found=found)
+        for parser in parsers
+        if (found := parser.read(said, tools)) is not None
+    ]
 
 
 def _plain(said: str, tools: Offered) -> _Chosen | None:
     if not tools.are_named(said):
         return None
-    broken = None
-    for parser in PLAIN:
-        found = parser.read(said, tools)
-        if found is not None:
-            chosen = _Chosen(name=parser.name, found=found)
-            if found.calls:
-                return chosen
-            broken = broken or chosen
-    return broken
+    read = _read_all(PLAIN, said, tools)
+    if not any(chosen.found.calls for chosen in read):
+        read += _read_all(LAST, said, tools)
+    return _best(read) if read else None
 
 
-def _best(marked: Sequence[_Chosen]) -> _Chosen:
-    """Return the first format with calls that stand in no other format's ruins."""
+def _best(read: Sequence[_Chosen]) -> _Chosen:
+    """Return the format of the first calls, unless they stand in another's ruins.
+
+    Where several begin at one place, the order of the parsers decides.
+    """
     ruins: list[Found] = []
-    for chosen in marked:
+    ordered = sorted(read, key=lambda chosen: chosen.found.start)
+    for chosen in ordered:
         if chosen.found.calls and not any(
             _covers(found, chosen.found.start) for found in ruins
         ):
             return chosen
         ruins.append(chosen.found)
-    return marked[0]
+    return ordered[0]
 
 
 def _covers(found: Found, place: int) -> bool:

@@ -36,6 +36,7 @@ class _Tags:
         closing: stands behind a value.
         follows: matches what can stand behind that.
         breaks: begins what cannot stand inside a value.
+        is_padded: a new line around a value is not part of it.
     """
 
     opening: str
@@ -44,6 +45,7 @@ class _Tags:
     closing: str
     follows: re.Pattern[str]
     breaks: re.Pattern[str]
+    is_padded: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,6 +67,7 @@ _CODER: Final = _Tags(
     closing="</parameter>",
     follows=re.compile(r"\s*(?:<parameter[=\s]|</function>|</tool_call>|\Z)"),
     breaks=re.compile(r"\n[ \t]{0,20}(?:<parameter=|</function>|</tool_call>)"),
+    is_padded=True,
 )
 _GLM: Final = _Tags(
     opening=_OPENING,
@@ -141,7 +144,9 @@ def _members(
         if close < 0:
             members.is_cut = True
             break
-        raw = text[key.end() : close].removeprefix("\n").removesuffix("\n")
+        raw = text[key.end() : close]
+        if tags.is_padded:
+            raw = raw.removeprefix("\n").removesuffix("\n")
         name = key[1].strip()
         members.values[name] = typed_value(raw, schemas.get(name))
         members.is_salvaged = members.is_salvaged or is_salvaged
