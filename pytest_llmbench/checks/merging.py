@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def merged(replies: Sequence[Reply]) -> Reply:
     """Return all calls, the last text, and times and tokens added up.
 
-    TTFT and TTFC are the first reply's. A sum with an unknown part is unknown.
+    TTFT, TTFC and load are the first reply's. The load of later replies is taken
+    out of E2E, so that TTFT and E2E less load stay what they say. A sum with an
+    unknown part is unknown.
 
     Args:
         replies: at least one, in order.
@@ -29,7 +31,15 @@ def merged(replies: Sequence[Reply]) -> Reply:
         for field in fields(Timings)
     }
     first = replies[0].timings
-    timings = replace(Timings(**sums), ttft_ms=first.ttft_ms, ttfc_ms=first.ttfc_ms)
+    later_load_ms = sum(reply.timings.load_ms or 0.0 for reply in replies[1:])
+    e2e_ms = sums["e2e_ms"]
+    timings = replace(
+        Timings(**sums),
+        ttft_ms=first.ttft_ms,
+        ttfc_ms=first.ttfc_ms,
+        load_ms=first.load_ms,
+        e2e_ms=None if e2e_ms is None else e2e_ms - later_load_ms,
+    )
     usage = Usage(
         prompt_tokens=_whole(reply.usage.prompt_tokens for reply in replies),
         cached_tokens=_whole(reply.usage.cached_tokens for reply in replies),

@@ -13,6 +13,7 @@ from pytest_llmbench.aliases import Alias, read_aliases
 from pytest_llmbench.calls.request import Limits, Target
 from pytest_llmbench.errors import SettingsError
 from pytest_llmbench.prompts.spec import parse_model, parse_spec
+from pytest_llmbench.prompts.variants import VARIANTS
 from pytest_llmbench.settings import (
     Settings,
     _baseline,
@@ -33,6 +34,7 @@ SETTINGS = Settings(
     baseline=None,
     gate="none",
     reports=ROOT / "reports",
+    replay=None,
     debug_log=False,
     load_timeout_s=100.0,
     stall_timeout_s=None,
@@ -175,9 +177,9 @@ def test_models_and_variants_are_checked() -> None:
         _models(("olama/a",), {})
     with pytest.raises(SettingsError, match=r"^--model openai/a: provider 'openai' is"):
         _models(("openai/a",), {})
-    assert _variants(("native_api",)) == ("native_api",)
+    assert _variants(("native_api",), VARIANTS) == ("native_api",)
     with pytest.raises(SettingsError, match=r"did you mean 'native_api'\?$"):
-        _variants(("native",))
+        _variants(("native",), VARIANTS)
 
 
 def test_a_wrong_baseline_points_at_its_word() -> None:

@@ -20,7 +20,7 @@ LAST = Reply(
     thinking="b",
     finish_reason="stop",
     usage=Usage(prompt_tokens=20, output_tokens=4),
-    timings=Timings(ttft_ms=50, ttfc_ms=60, e2e_ms=100, load_ms=0, queue_ms=None),
+    timings=Timings(ttft_ms=50, ttfc_ms=60, e2e_ms=100, load_ms=30, queue_ms=None),
     deltas=3,
 )
 
@@ -31,14 +31,14 @@ def test_one_reply_is_itself() -> None:
 
 
 def test_calls_and_sums_of_all_and_the_last_text() -> None:
-    """Times and tokens add up, TTFT is the first's, what is unknown stays so."""
+    """Times and tokens add up, TTFT and load are the first's, later load is out."""
     assert merged([FIRST, LAST]) == Reply(
         text="Done.",
         thinking="a\nb",
         tool_calls=FIRST.tool_calls,
         finish_reason="stop",
         usage=Usage(prompt_tokens=30, output_tokens=7),
-        timings=Timings(ttft_ms=5, ttfc_ms=6, e2e_ms=110, load_ms=2),
+        timings=Timings(ttft_ms=5, ttfc_ms=6, e2e_ms=80, load_ms=2),
         deltas=5,
     )
 
