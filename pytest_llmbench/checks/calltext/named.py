@@ -142,10 +142,9 @@ class Functionary:
 
     def read(self, text: str, tools: Offered) -> Found | None:
         """Read every call; the first may stand without `>>>`, which is the prompt's."""
-        if ">>>" not in text and not tools.are_named(text[:_HEAD_LENGTH]):
-            return None
+        end = len(text) if ">>>" in text else _HEAD_LENGTH
         finding, decoder = Finding(), Decoder(text)
-        for head in _FUNCTIONARY_HEAD.finditer(text):
+        for head in _FUNCTIONARY_HEAD.finditer(text, 0, end):
             is_offered = tools.resolved(head[2]) in tools.by_name
             is_first = head.start() == 0 and is_offered
             if finding.is_full:
