@@ -237,10 +237,11 @@ def _gate_text(gate: str, met: bool | None) -> str:  # noqa: FBT001 - one fact
 
 def _files(ledger: Ledger, settings: Settings) -> tuple[tuple[str, str], ...]:
     folder = settings.shown(ledger.folder.path)
+    feedback = f"{settings.shown(settings.reports)}/harness_feedback.json"
     return (
         ("records", f"{folder}/{RESULTS}"),
         ("summary", f"{folder}/summary.json, summary.md"),
-        ("feedback", f"{settings.shown(settings.reports)}/harness_feedback.json"),
+        *(() if ledger.replay_of else (("feedback", feedback),)),
     )
 
 

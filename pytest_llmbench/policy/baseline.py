@@ -62,4 +62,9 @@ def _differences(
     for key in sorted({*now, *before} - _PROMPT_KEYS):
         then, current = before.get(key, _ABSENT), now.get(key, _ABSENT)
         if then != current:
-            yield f"{key}: {then} then, {current} now"
+            yield f"{key}: {_told(then)} then, {_told(current)} now"
+
+
+def _told(value: object) -> object:
+    """Show what was not recorded as such, and not as an empty place."""
+    return _ABSENT if value is None or value == "" else value

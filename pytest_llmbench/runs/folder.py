@@ -20,8 +20,9 @@ RESULTS: Final = "results.jsonl"
 
 
 def new_run_id(now: datetime) -> str:
-    """Return an id that sorts by time and is unique on many machines."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    """Return an id that sorts by time, to the millisecond, and is unique."""
+    millisecond = now.microsecond // 1000
+    return f"{now:%Y%m%dT%H%M%S}{millisecond:03d}Z-{secrets.token_hex(3)}"
 
 
 class RunFolder:

@@ -135,5 +135,7 @@ def test_an_unknown_check_is_a_fault_of_the_suite(bench: Bench) -> None:
     """The name must be registered by a hook; the file and line are named."""
     bench.suite(SMALL_SUITE.replace("{exact: READY}", "{check: nope}"))
     result = bench.run("--model", "fake:1b")
-    result.stdout.fnmatch_lines(["small.bench.yaml:*: P3: expect.check: no check is registered"])
+    result.stdout.fnmatch_lines([
+        "small.bench.yaml:*: P3: expect.check: no check is registered"
+    ])
     assert result.ret == pytest.ExitCode.INTERRUPTED

@@ -30,8 +30,8 @@ from pytest_llmbench.errors import (
     Unauthorised,
     Unsupported,
 )
-from pytest_llmbench.prompts.suite import Tool
 from pytest_llmbench.prompts.messages import Message
+from pytest_llmbench.prompts.suite import Tool
 
 WHERE = "http://h/v1"
 STOP: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.runs.record import Record
 
-OLD = "20261119T080000Z-aaaaaa"
-NEW = "20261120T080000Z-bbbbbb"
+OLD = "20261119T080000000Z-aaaaaa"
+NEW = "20261120T080000000Z-bbbbbb"
 GOOD = {f"P{n}": "PPPP" for n in range(6)}
 BAD = {**dict.fromkeys(GOOD, "FFFF"), "P0": "PFFF"}
 TEXT = SPEC.replace("native_api", "text")
@@ -160,7 +160,7 @@ def test_models_and_flags_keep_their_variants_apart(command: Command) -> None:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["20261119T080000Z-aaaaab", NEW], f"did you mean '{OLD}'?"),
+        (["20261119T080000000Z-aaaaab", NEW], f"did you mean '{OLD}'?"),
         (["zzz", NEW], f"there is no run 'zzz' in * the newest runs: {NEW}, {OLD}"),
         ([OLD, "n:2b atomic native_api"], "no stored run of the spec 'n:2b / atomic"),
         ([OLD, "m:1b atomic"], "names no run and is no spec: * lacks variant"),

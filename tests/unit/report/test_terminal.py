@@ -154,7 +154,7 @@ def test_a_number_and_its_unit_stay_together() -> None:
 
 def test_paths_are_never_broken() -> None:
     """A path is there to be copied; the default ones fit."""
-    folder = "reports/2026-11-21/20261121T090507Z-abcdef"
+    folder = "reports/2026-11-21/20261121T090507000Z-abcdef"
     files = (
         ("records", f"{folder}/results.jsonl"),
         ("summary", f"{folder}/summary.json, summary.md"),

@@ -188,4 +188,4 @@ def test_run_ids_sort_by_time() -> None:
     ids = [new_run_id(NOW), new_run_id(NOW), new_run_id(later)]
     assert ids[2] == max(ids)
     assert len(set(ids)) == 3
-    assert ids[0].startswith("20261121T090507Z-")
+    assert ids[0].startswith("20261121T090507000Z-")

@@ -46,14 +46,14 @@ def test_nothing_stored(tmp_path: Path) -> None:
 
 def test_newest_first(tmp_path: Path) -> None:
     """Days and ids are in the order of time, whatever order the disk has."""
-    store(tmp_path, "2026-11-20", "20261120T230000Z-ff")
-    store(tmp_path, "2026-11-21", "20261121T080000Z-aa")
+    store(tmp_path, "2026-11-20", "20261120T230000000Z-ff")
+    store(tmp_path, "2026-11-21", "20261121T080000000Z-aa")
     store(tmp_path, "2025-12-31", "20251231T080000Z-zz")
-    store(tmp_path, "2026-11-21", "20261121T090000Z-00")
+    store(tmp_path, "2026-11-21", "20261121T090000000Z-00")
     assert run_ids(tmp_path) == [
-        "20261121T090000Z-00",
-        "20261121T080000Z-aa",
-        "20261120T230000Z-ff",
+        "20261121T090000000Z-00",
+        "20261121T080000000Z-aa",
+        "20261120T230000000Z-ff",
         "20251231T080000Z-zz",
     ]
 
