@@ -25,6 +25,8 @@ _LONGEST_GUESS: Final = 10_000
 
 _OPENING: Final = "\"'\u2018\u201c\u00ab([{<*_`~#"
 _CLOSING: Final = "\"'\u2019\u201d\u00bb)]}>*_`~.,;:!?\u2026"
+_TELLING_LETTERS: Final = 4
+"""A word with fewer is too common to be told from the words around it."""
 
 
 def is_near_miss(name: str, expected: Json, reply: Reply, prompt: Prompt) -> bool:
@@ -55,11 +57,19 @@ def _is_scalar(value: Json) -> bool:
 def _stands_in(wanted: str, text: str) -> bool:
     """Tell whether the words stand in the text, case, quotes and dots aside.
 
+    A word as short as "no" stands in many texts that do not say it: it must be the
+    first or the last.
+
     >>> _stands_in("Oslo", "It is **oslo**."), _stands_in("5", "15 km")
     (True, False)
+    >>> _stands_in("no", "No, it is not."), _stands_in("no", "I have no tool.")
+    (True, False)
     """
-    words = _bare_words(wanted)
-    return bool(words) and f" {words} " in f" {_bare_words(text)} "
+    words, said = _bare_words(wanted), _bare_words(text)
+    if words.isalpha() and len(words) < _TELLING_LETTERS:
+        ends = said.split()[:1] + said.split()[-1:]
+        return words in ends
+    return bool(words) and f" {words} " in f" {said} "
 
 
 def _bare_words(text: str) -> str:
