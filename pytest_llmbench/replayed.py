@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from pytest_llmbench.checks.calltext import with_text_calls
-from pytest_llmbench.checks.merging import merged
 from pytest_llmbench.checks.thinking import without_thinking
 from pytest_llmbench.conversation import Dialogue, TurnReply, replies_of_transcript
 from pytest_llmbench.errors import CallError, CallTimeout, MalformedCall
@@ -88,8 +87,7 @@ class ReplayTrials(Trials):
         if len(replies) < len(trial.prompt.turns):
             return Dialogue(skip_reason="the stored trial has not all turns")
         # The stored sums belong to the trial; they stand with its last turn.
-        whole = merged([replies[-1]])
-        replies[-1] = replace(whole, usage=reply.usage, timings=reply.timings)
+        replies[-1] = replace(replies[-1], usage=reply.usage, timings=reply.timings)
         turns = [TurnReply(reply=one) for one in replies]
         return Dialogue(turns=turns, transcript=list(stored.transcript))
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING
 
 from pytest_llmbench.calls.clock import elapsed_ms
-from pytest_llmbench.checks.jsontext import MAX_DEPTH
+from pytest_llmbench.checks.jsontext import is_storable
 from pytest_llmbench.checks.reply import Reply, Timings, ToolCall, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from pytest_llmbench.prompts.suite import Json
 
@@ -111,28 +110,10 @@ def decoded_call(name: str, arguments: object, call_id: str = "") -> ToolCall:
     raw = ""
     if isinstance(arguments, str):
         raw, arguments = arguments, _loads(arguments or "{}")
-    if isinstance(arguments, dict) and _is_storable(arguments):
+    if isinstance(arguments, dict) and is_storable(arguments):
         decoded: Mapping[str, Json] = arguments
         return ToolCall(name=name, arguments=decoded, id=call_id)
     return ToolCall(name=name, arguments=None, raw=raw or _dumps(arguments), id=call_id)
-
-
-def _is_storable(value: object) -> bool:
-    """Whether a value can be written as JSON, and is no deeper than is judged."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        if not all(math.isfinite(v) for v in level if isinstance(v, float)):
-            return False
-        level = [inner for outer in level for inner in _contents(outer)]
-        if not level:
-            return True
-    return False
-
-
-def _contents(value: object) -> Iterable[object]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 def _dumps(value: object) -> str:
