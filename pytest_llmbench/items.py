@@ -14,6 +14,7 @@ from pytest_llmbench.errors import (
     SettingsError,
     SpecError,
     SuiteError,
+    UsageFault,
 )
 from pytest_llmbench.report.failure import error_lines, failure_lines
 from pytest_llmbench.runs.record import Fault
@@ -60,7 +61,10 @@ class SuiteFile(pytest.Module):
     @override
     def collect(self) -> Iterator[PromptItem]:
         """Yield one item per trial: spec by spec, run by run, prompt by prompt."""
-        session = session_of(self.config)
+        try:
+            session = session_of(self.config)
+        except UsageFault as error:  # options are checked before; files are read here
+            raise self.CollectError(str(error)) from None
         try:
             trials = session.plan_suite(self.path, self.nodeid)
         except SuiteError as error:

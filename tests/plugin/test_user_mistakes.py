@@ -159,6 +159,15 @@ def test_wrong_settings_file(bench: Bench, toml: str, words: str) -> None:
     assert_clear(result, words)
 
 
+def test_a_wrong_settings_file_without_any_option(bench: Bench) -> None:
+    """With every setting in the file, its faults are as clear."""
+    bench.suite()
+    (bench.pytester.path / "llmbench.toml").write_text("runz = 3", encoding="utf-8")
+    result = bench.run()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert_clear(result, "llmbench.toml: unknown key 'runz'; did you mean 'runs'?")
+
+
 def test_settings_in_two_files(bench: Bench) -> None:
     """Settings in both files are refused: neither wins in silence."""
     bench.suite()
