@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_llmbench.calls.providers import SPOKEN
 from pytest_llmbench.calls.providers.ollama_host import base_url_from_host
 from pytest_llmbench.errors import SettingsError
+from pytest_llmbench.options import read_count
 from pytest_llmbench.prompts.options import option_fault
 from pytest_llmbench.prompts.spec import PROVIDERS
 from pytest_llmbench.prompts.wording import did_you_mean
@@ -17,7 +18,7 @@ from pytest_llmbench.prompts.wording import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_KEYS: Final = ("provider", "model", "base_url", "options")
+_KEYS: Final = ("provider", "model", "base_url", "options", "concurrency")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,18 +26,22 @@ class Alias:
     """One configured model.
 
     Attributes:
-        base_url: where its server is; empty for the provider's default.
+        base_urls: where its servers are, each once; empty for the provider's
+            default. Several serve the same model, and share its trials.
         options: sampling options of every call.
+        concurrency: calls in flight per server; None for the provider's default.
     """
 
     provider: str
     model: str
-    base_url: str = ""
+    base_urls: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    concurrency: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the alias as plain JSON, without a password in its address."""
-        return {**asdict(self), "base_url": re.sub("//[^/]*@", "//", self.base_url)}
+        """Return the alias as plain JSON, without a password in its addresses."""
+        urls = [re.sub("//[^/]*@", "//", url) for url in self.base_urls]
+        return {**asdict(self), "base_urls": urls}
 
 
 def read_aliases(value: object, file: str) -> dict[str, Alias]:
@@ -98,13 +103,32 @@ def _alias(name: str, entry: dict[str, Any], where: str) -> Alias:
         if fault:
             msg = f"{where}.options: {fault}"
             raise SettingsError(msg)
-    url = _text(entry, "base_url", where, "")
     return Alias(
         provider=provider,
         model=_text(entry, "model", where),
-        base_url=base_url_from_host(url) if url and provider == "ollama" else url,
+        base_urls=_urls(entry.get("base_url", []), provider, f"{where}.base_url"),
         options=options,
+        concurrency=_concurrency(entry.get("concurrency"), f"{where}.concurrency"),
     )
+
+
+def _urls(value: object, provider: str, where: str) -> tuple[str, ...]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(
+        isinstance(text, str) and text.strip() for text in texts
+    ):
+        msg = f"{where} must be an address or a list of addresses, not {value!r}"
+        raise SettingsError(msg)
+    urls = (base_url_from_host(t) if provider == "ollama" else t for t in texts)
+    return tuple(dict.fromkeys(urls))
+
+
+def _concurrency(value: object, where: str) -> int | None:
+    try:
+        return None if value is None else read_count(value)
+    except ValueError as error:
+        msg = f"{where} is {value!r}; it takes {error}"
+        raise SettingsError(msg) from None
 
 
 def _text(

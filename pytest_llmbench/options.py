@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pytest
 
 _MAX_DIGITS: Final = 18
+MAX_RETRIES: Final = 100
+FAIL_FAST: Final = 3
 GATES: Final = ("none", "promote", "no-reject")
 DEFAULT_FALLBACK: Final = "anthropic/claude-haiku-5-5"
 
@@ -31,6 +33,7 @@ class Option(NamedTuple):
             ValueError saying what is allowed.
         flag: the command-line option; empty where there is none.
         metavar: names the unit; empty for a switch.
+        alone: what the flag means without a value; empty where it needs one.
     """
 
     key: str
@@ -40,6 +43,7 @@ class Option(NamedTuple):
     flag: str = ""
     metavar: str = ""
     is_list: bool = False
+    alone: str = ""
 
 
 def read_names(value: object) -> tuple[str, ...]:
@@ -75,6 +79,29 @@ def read_count(value: object) -> int:
 
 def _is_digits(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
+
+
+def read_retries(value: object) -> int:
+    """Read a whole number from 0 to 100."""
+    number = int(value) if isinstance(value, str) and _is_digits(value) else value
+    if type(number) is not int or not 0 <= number <= MAX_RETRIES:
+        msg = f"a whole number from 0 to {MAX_RETRIES}"
+        raise ValueError(msg)
+    return number
+
+
+def read_streak(value: object) -> int:
+    """Read how many trials in a row end a spec; false and 0 switch that off."""
+    if value is False:
+        return 0
+    try:
+        return 0 if str(value) == "0" else read_count(value)
+    except ValueError:
+        msg = (
+            "a whole number from 1, or nothing at all; before a path write"
+            f" --fail-fast={FAIL_FAST}"
+        )
+        raise ValueError(msg) from None
 
 
 def read_seconds(value: object) -> float:
@@ -158,6 +185,55 @@ OPTIONS: Final = (
         "limit of one call, model load set aside (default: 60)",
         "--call-timeout",
         "SECONDS",
+    ),
+    Option(
+        "call_retries",
+        read_retries,
+        0,
+        "retries after a time-out or a refused connection (default: 0)",
+        "--call-retries",
+        "N",
+    ),
+    Option(
+        "isolate_call",
+        read_switch,
+        default=False,
+        help="make each call in a child process that is killed at its limit",
+        flag="--isolate-call",
+    ),
+    Option(
+        "concurrency",
+        read_count,
+        None,
+        "calls in flight at once per server (default: 1 for a local server, 8 for a"
+        " remote one)",
+        "--concurrency",
+        "N",
+    ),
+    Option(
+        "fail_fast",
+        read_streak,
+        0,
+        "give a spec up after N trials in a row that are error or timeout, or a"
+        f" prompt that failed its first 3 runs (N: {FAIL_FAST} if not said)",
+        "--fail-fast",
+        "N",
+        alone=str(FAIL_FAST),
+    ),
+    Option(
+        "resume",
+        read_text,
+        "",
+        "finish this interrupted run: its finished trials are not asked again",
+        "--resume",
+        "RUN_ID",
+    ),
+    Option(
+        "require_idle",
+        read_switch,
+        default=False,
+        help="stop before the first trial if a local server is busy with other work",
+        flag="--require-idle",
     ),
     Option(
         "warmup",
@@ -299,6 +375,16 @@ def _add_flag(group: pytest.OptionGroup, option: Option) -> None:
         )
         return
     # The default stays None: only then can ini and settings file have their say.
+    if option.alone:
+        group.addoption(
+            option.flag,
+            dest=dest,
+            nargs="?",
+            const=option.alone,
+            metavar=option.metavar,
+            help=option.help,
+        )
+        return
     action = "append" if option.is_list else "store"
     group.addoption(
         option.flag, dest=dest, action=action, metavar=option.metavar, help=option.help

@@ -35,6 +35,12 @@ class Settings:
     runs: int
     prompts: tuple[str, ...]
     call_timeout_s: float
+    call_retries: int
+    isolate_call: bool
+    concurrency: int | None
+    fail_fast: int
+    resume: str
+    require_idle: bool
     warm_up: bool
     baseline: Spec | None
     gate: str
@@ -84,6 +90,8 @@ class Settings:
                 phase=phase,
                 variant=variant,
                 timeout_s=self.call_timeout_s,
+                retries=self.call_retries,
+                isolate=self.isolate_call,
                 warm_up=self.warm_up,
             )
             for model in self.models
@@ -91,13 +99,31 @@ class Settings:
         ]
 
     def target(self, model: ModelName) -> Target:
-        """Return who is called for a model name."""
+        """Return who is called for a model name; the first of several endpoints."""
+        return self.targets(model)[0]
+
+    def targets(self, model: ModelName) -> tuple[Target, ...]:
+        """Return every endpoint that serves a model name; trials are spread over them.
+
+        A model has several where its alias lists several addresses.
+        """
         alias = self.aliases.get(model.provider)
-        if alias is not None:
-            url = alias.base_url or default_url(alias.provider)
-            return Target(provider=alias.provider, model=alias.model, base_url=url)
-        url = default_url(model.provider)
-        return Target(provider=model.provider, model=model.name, base_url=url)
+        if alias is None:
+            url = default_url(model.provider)
+            return (Target(provider=model.provider, model=model.name, base_url=url),)
+        urls = alias.base_urls or (default_url(alias.provider),)
+        return tuple(
+            Target(provider=alias.provider, model=alias.model, base_url=url)
+            for url in urls
+        )
+
+    def concurrency_of(self, model: ModelName) -> int | None:
+        """Return the calls in flight that are set for a model's server; None: default.
+
+        The command line's number wins over the alias's.
+        """
+        alias = self.aliases.get(model.provider)
+        return self.concurrency or (alias.concurrency if alias else None)
 
     def alias_options(self, model: ModelName) -> Mapping[str, Any]:
         """Return the sampling options that a model's alias sets."""
@@ -142,6 +168,12 @@ def read_settings(
         runs=plain["runs"],
         prompts=plain["prompts"],
         call_timeout_s=plain["call_timeout"],
+        call_retries=plain["call_retries"],
+        isolate_call=plain["isolate_call"],
+        concurrency=plain["concurrency"],
+        fail_fast=plain["fail_fast"],
+        resume=plain["resume"],
+        require_idle=plain["require_idle"],
         warm_up=plain["warmup"],
         baseline=_baseline(baseline, aliases) if baseline else None,
         gate=plain["gate"],

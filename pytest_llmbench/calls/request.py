@@ -63,6 +63,7 @@ class CallRequest:
     Attributes:
         options: sampling options by Ollama's names; dialects translate.
         keep_alive_s: how long a local server shall keep the model loaded.
+        isolate: make the call in a child process.
     """
 
     model: str
@@ -72,6 +73,7 @@ class CallRequest:
     seed: int | None = None
     keep_alive_s: float = 1800.0
     limits: Limits = field(default_factory=Limits)
+    isolate: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,9 +162,11 @@ class Answer:
     Attributes:
         started_at: ISO 8601 UTC, when the request was about to be sent.
         is_resident: seen just before the call; None where it can't be told.
+        server: who was asked, as messages name it.
     """
 
     reply: Reply | None = None
     error: CallError | None = None
     started_at: str = ""
     is_resident: bool | None = None
+    server: str = ""

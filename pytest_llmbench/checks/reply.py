@@ -65,6 +65,8 @@ class Timings:
         load_ms: model load as the server gave it; inside ttft_ms and e2e_ms.
         prefill_ms: prompt evaluation as the server gave it.
         decode_ms: generation as the server gave it.
+        isolation_ms: what making the call in a child process cost on top: its
+            start and both hand-overs; part of no other. None without isolation.
     """
 
     ttft_ms: float | None = None
@@ -74,6 +76,7 @@ class Timings:
     load_ms: float | None = None
     prefill_ms: float | None = None
     decode_ms: float | None = None
+    isolation_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

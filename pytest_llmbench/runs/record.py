@@ -32,6 +32,21 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """An earlier attempt of a trial, which a retry has replaced.
+
+    Attributes:
+        outcome: `timeout` or `error`: nothing else is tried again.
+        started_at: ISO 8601 UTC; empty if the request was never sent.
+    """
+
+    outcome: Outcome
+    kind: str
+    message: str
+    started_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One trial: one prompt in one run of one spec.
 
@@ -49,6 +64,9 @@ class Record:
             plain JSON; empty for a single question.
         is_resident: whether the server showed the model loaded just before the
             call; None where it can't tell.
+        attempts: how often it was put to the model, retries included.
+        earlier_attempts: those before this one, oldest first.
+        server: who was asked, as messages name it; empty if nobody was.
     """
 
     trial_id: str
@@ -72,10 +90,12 @@ class Record:
     transcript: tuple[Mapping[str, Any], ...] = ()
     fault: Fault | None = None
     attempts: int = 1
+    earlier_attempts: tuple[Attempt, ...] = ()
     seed: int | None = None
     started_at: str = ""
     is_resident: bool | None = None
     worker: str = ""
+    server: str = ""
 
     @property
     def timings(self) -> Timings:
@@ -87,6 +107,7 @@ class Record:
         data = {"schema_version": SCHEMA_VERSION, **_fields(self)}
         data["checks"] = [_fields(check) for check in self.checks]
         data["transcript"] = deepcopy(self.transcript)
+        data["earlier_attempts"] = [_fields(one) for one in self.earlier_attempts]
         if self.fault is not None:
             data["fault"] = _fields(self.fault)
         if self.reply is not None:
@@ -121,6 +142,8 @@ def record_from_json(data: dict[str, Any]) -> Record:
     parts["checks"] = tuple(CheckResult(**check) for check in parts["checks"])
     for name in ("wrong_tools", "transcript"):
         parts[name] = tuple(parts.get(name, ()))
+    earlier = parts.get("earlier_attempts", ())
+    parts["earlier_attempts"] = tuple(Attempt(**one) for one in earlier)
     if parts["reply"] is not None:
         parts["reply"] = reply_from_json(parts["reply"])
     if parts["fault"] is not None:

@@ -142,7 +142,10 @@ def test_wrong_options(bench: Bench, options: tuple[str, ...], words: str) -> No
         ("[policy.atomic]\nmin_runs = 'x'", "min_runs"),
         ("[models.a]\nmodle = 'x'", "unknown key 'modle'; did you mean 'model'?"),
         ("[models.a]\nprovider = 'x'\nmodel = 'y'", "provider 'x'"),
-        ("[models.a]\nmodel = 'x'\nbase_url = 3", "base_url must be a text, not 3"),
+        (
+            "[models.a]\nmodel = 'x'\nbase_url = 3",
+            "base_url must be an address or a list of addresses, not 3",
+        ),
         ("[models.ollama]\nmodel = 'x'", "'ollama' is a provider's word"),
         ("[models.a]\nmodel = 'x'\nprovider = 3", "provider must be a text, not 3"),
         ("[models.a]\nprovider = 'ollama'", "models.a lacks the key 'model'"),

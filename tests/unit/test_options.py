@@ -16,7 +16,9 @@ from pytest_llmbench.options import (
     read_count,
     read_gate,
     read_names,
+    read_retries,
     read_seconds,
+    read_streak,
     read_switch,
     read_text,
 )
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("read", "value", "expected"),
     [
+        (read_retries, "0", 0),
+        (read_retries, 100, 100),
+        (read_streak, "3", 3),
+        (read_streak, "0", 0),
+        (read_streak, False, 0),
         (read_names, "P6", ("P6",)),
         (read_names, " P6 ,P7,, P6\nP8 ", ("P6", "P7", "P8")),
         (read_names, ["a,b", "c", "a"], ("a", "b", "c")),
@@ -113,6 +120,17 @@ def test_what_is_accepted(
                 "5s",
             ],
         ),
+        (
+            read_retries,
+            "a whole number from 0 to 100",
+            ["", "-1", -1, 101, 1.0, True, None, "two"],
+        ),
+        (
+            read_streak,
+            "a whole number from 1, or nothing at all; before a path write"
+            " --fail-fast=3",
+            ["suites/atomic", "", -1, True, None, 1.5, ["3"]],
+        ),
         (read_switch, "true or false", ["", "2", "maybe", 1, 0, None, [True], 1.0]),
         (
             read_gate,
@@ -160,4 +178,5 @@ def test_options_are_told_apart() -> None:
     for option in OPTIONS:
         assert option.help
         assert not option.flag or option.flag == f"--{option.key.replace('_', '-')}"
-        assert bool(option.metavar) == (bool(option.flag) and option.key != "debug_log")
+        is_switch = option.read is read_switch
+        assert bool(option.metavar) == (bool(option.flag) and not is_switch)

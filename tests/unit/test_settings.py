@@ -30,6 +30,12 @@ SETTINGS = Settings(
     runs=7,
     prompts=(),
     call_timeout_s=30.0,
+    call_retries=0,
+    isolate_call=False,
+    concurrency=None,
+    fail_fast=0,
+    resume="",
+    require_idle=False,
     warm_up=False,
     baseline=None,
     gate="none",
@@ -94,8 +100,11 @@ def test_a_model_has_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     fast = parse_model("fast", {"fast"})
     assert SETTINGS.target(fast) == replace(ollama, model="m:1b")
-    other = {"fast": replace(FAST, base_url="http://other:1")}
-    assert replace(SETTINGS, aliases=other).target(fast).base_url == "http://other:1"
+    other = {"fast": replace(FAST, base_urls=("http://other:1", "http://third:1"))}
+    elsewhere = replace(SETTINGS, aliases=other)
+    assert elsewhere.target(fast).base_url == "http://other:1"
+    urls = [target.base_url for target in elsewhere.targets(fast)]
+    assert urls == ["http://other:1", "http://third:1"]
     monkeypatch.delenv("OLLAMA_HOST")
     default = SETTINGS.target(parse_model("a")).base_url
     assert default == "http://127.0.0.1:11434"
