@@ -127,8 +127,10 @@ def test_what_is_accepted(
         ),
         (
             read_streak,
-            "a whole number from 1, or nothing at all; before a path write"
-            " --fail-fast=3",
+            (
+                "a whole number from 1, or nothing at all; before a path write"
+                " --fail-fast=3"
+            ),
             ["suites/atomic", "", -1, True, None, 1.5, ["3"]],
         ),
         (read_switch, "true or false", ["", "2", "maybe", 1, 0, None, [True], 1.0]),
