@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import ipaddress
 import json
 import os
 import re
 import socket
 import ssl
-from contextlib import contextmanager
+import urllib.request
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
+from typing_extensions import override
 
 from pytest_llmbench.calls.framing import LineSplitter
-from pytest_llmbench.calls.request import Limits
+from pytest_llmbench.calls.providers.plain import PlainTransport, TimedStream
 from pytest_llmbench.errors import (
     CallTimeout,
     FirstByteTimeout,
@@ -26,13 +29,15 @@ from pytest_llmbench.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from pytest_llmbench.calls.clock import Clock
     from pytest_llmbench.calls.debuglog import DebugLog
+    from pytest_llmbench.calls.request import Limits
 
 _HEADERS: Final = {"accept-encoding": "identity", "content-type": "application/json"}
 _MAX_PORT: Final = 65_535
+CONNECT_S: Final = 5.0
 _MAX_ERROR_BYTES: Final = 100_000
 _MAX_JSON_BYTES: Final = 64 * 1024 * 1024
 
@@ -71,31 +76,50 @@ class HttpTransport:
         hint: str = "",
         keep_alive: bool = True,
     ) -> None:
-        limits = httpx.Limits(
-            max_connections=None, max_keepalive_connections=None if keep_alive else 0
-        )
         self._url = re.sub(r"//[^/]*@", "//", base_url)  # no password in messages
         self.where = f"{name} at {self._url}" if name else self._url
         self.clock = clock
         self.debug: DebugLog | None = None
         self._hint = hint
         with self._foreign_errors(lambda: False):
-            url = _url(base_url)
-            self._client = httpx.AsyncClient(
-                base_url=url,
-                headers=_HEADERS,
-                limits=limits,
-                timeout=_connect_within(Limits().connect_s),
-                # Reading the certificates costs 20 ms; plain HTTP needs none.
-                verify=url.scheme != "http",
-                follow_redirects=False,
-                # No proxy leads to a server on this machine, whatever is set.
-                trust_env=not _is_loopback(url.host),
-            )
+            self._base = _url(base_url)
+        self._headers = {**_HEADERS, **_authorization(self._base)}
+        self._base = self._base.copy_with(userinfo=b"")
+        self._paths: dict[str, httpx.URL] = {}
+        self._wire: PlainTransport | _Clients
+        if _goes_straight(self._base):
+            self._wire = PlainTransport(clock, keep_alive=keep_alive)
+        else:
+            self._wire = _Clients(keep_alive=keep_alive)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._wire.aclose()
+
+    @asynccontextmanager
+    async def _sent(
+        self, method: str, path: str, content: bytes | None, connect_s: float
+    ) -> AsyncIterator[httpx.Response]:
+        """Send one request; the response is closed behind the block."""
+        url = self._paths.get(path)
+        if url is None:
+            prefix = self._base.raw_path.rstrip(b"/")
+            url = self._base.copy_with(raw_path=prefix + path.encode())
+            self._paths[path] = url
+        # Only the connecting is bounded here: our own deadlines bound what follows.
+        limits = {"connect": connect_s, "read": None, "write": None, "pool": None}
+        request = httpx.Request(
+            method,
+            url,
+            headers=self._headers,
+            content=content,
+            extensions={"timeout": limits},
+        )
+        response = await self._wire.handle_async_request(request)
+        try:
+            yield response
+        finally:
+            await response.aclose()
 
     async def json(
         self, method: str, path: str, *, body: object = None, timeout_s: float
@@ -107,10 +131,10 @@ class HttpTransport:
             CallError: as for `stream`; silence is `Unreachable` here, for no
                 model is at work.
         """
-        content = None if body is None else json.dumps(body)
+        content = None if body is None else json.dumps(body).encode()
         with self._foreign_errors(lambda: False):
             try:
-                sending = self._client.stream(method, path, content=content)
+                sending = self._sent(method, path, content, CONNECT_S)
                 async with asyncio.timeout(timeout_s), sending as response:
                     await self._check_status(response)
                     data = await _body(response, _MAX_JSON_BYTES)
@@ -146,18 +170,14 @@ class HttpTransport:
             self.debug.request(self._url + path, body)
         with self._foreign_errors(lambda: deadline.has_begun):
             try:
-                timeout = _connect_within(limits.connect_s)
-                sending = self._client.stream(
-                    "POST", path, content=content, timeout=timeout
-                )
+                sending = self._sent("POST", path, content, limits.connect_s)
                 async with deadline.scope(), sending as response:
                     await self._check_status(response)
                     self._check_encoding(response)
-                    async for chunk in response.aiter_raw():
-                        at_ns = self.clock.now_ns()
-                        deadline.extend(len(chunk))
-                        self._hand_over(splitter.feed(chunk), at_ns, on_line)
                     end_ns = self.clock.now_ns()
+                    async for chunk, end_ns in _timed(response, self.clock):
+                        deadline.extend(len(chunk))
+                        self._hand_over(splitter.feed(chunk), end_ns, on_line)
             except TimeoutError:
                 raise deadline.error() from None
         if splitter.rest():
@@ -241,9 +261,95 @@ def _url(text: str) -> httpx.URL:
     return url
 
 
-def _connect_within(seconds: float) -> httpx.Timeout:
-    """Bound the connecting only: our own deadlines bound all that follows."""
-    return httpx.Timeout(None, connect=seconds)
+def _authorization(url: httpx.URL) -> dict[str, str]:
+    """Return the header that `user:password@` in an address stands for."""
+    if not url.userinfo:
+        return {}
+    both = f"{url.username}:{url.password}".encode()
+    return {"authorization": "Basic " + base64.b64encode(both).decode("ascii")}
+
+
+def _goes_straight(url: httpx.URL) -> bool:
+    """Whether a server is reached without encryption and without a proxy.
+
+    No proxy leads to a server on this machine, whatever is set.
+    """
+    if url.scheme != "http":
+        return False
+    return _is_loopback(url.host) or not urllib.request.getproxies()
+
+
+async def _timed(
+    response: httpx.Response, clock: Clock
+) -> AsyncIterator[tuple[bytes, int]]:
+    """Yield the body's chunks, and one empty one at its end, with their times."""
+    stream = response.stream
+    if isinstance(stream, TimedStream):
+        async for chunk, at_ns in stream.timed():
+            yield chunk, at_ns
+        yield b"", stream.ended_ns
+        return
+    async for chunk in response.aiter_raw():
+        yield chunk, clock.now_ns()
+    yield b"", clock.now_ns()
+
+
+class _Clients:
+    """httpx clients for one server, each busy with one call at a time.
+
+    One client for fifty calls would spend its time in its own pool.
+    """
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        self._limits = httpx.Limits(
+            max_connections=None, max_keepalive_connections=None if keep_alive else 0
+        )
+        self._context: ssl.SSLContext | None = None
+        self._idle: list[httpx.AsyncClient] = []
+        self._all: list[httpx.AsyncClient] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request through a client that is free."""
+        client = self._idle.pop() if self._idle else self._new()
+        try:
+            response = await client.send(request, stream=True)
+        except BaseException:
+            self._idle.append(client)
+            raise
+        response.stream = _Freeing(response.stream, lambda: self._idle.append(client))
+        return response
+
+    async def aclose(self) -> None:
+        """Close every client."""
+        for client in self._all:
+            await client.aclose()
+
+    def _new(self) -> httpx.AsyncClient:
+        if self._context is None:  # reading the certificates costs 20 ms
+            self._context = httpx.create_ssl_context()
+        client = httpx.AsyncClient(
+            limits=self._limits, verify=self._context, follow_redirects=False
+        )
+        self._all.append(client)
+        return client
+
+
+class _Freeing(httpx.AsyncByteStream):
+    """A body that says when it is closed."""
+
+    def __init__(self, stream: Any, on_close: Callable[[], None]) -> None:  # noqa: ANN401 - httpx has two kinds
+        self._stream = stream
+        self._on_close = on_close
+
+    @override
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            yield chunk
+
+    @override
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+        self._on_close()
 
 
 def _is_loopback(host: str) -> bool:
@@ -313,6 +419,8 @@ class _Deadline:
 
     def extend(self, size: int) -> None:
         """Note an arrival; a load that has ended starts the call's own time."""
+        if not size:
+            return
         self._last = self._loop.time()
         if not self.has_begun:
             self.has_begun = True
@@ -323,7 +431,9 @@ class _Deadline:
             limit = self._limits.max_reply_bytes
             msg = f"{self._where}: the reply passed {limit:,} bytes and was cut off"
             raise ProtocolFault(msg)
-        self._scope.reschedule(min(self._whole, self._stall_at()))
+        until = min(self._whole, self._stall_at())
+        if until != self._scope.when():
+            self._scope.reschedule(until)
 
     def _stall_at(self) -> float:
         stall_s = self._limits.stall_s
