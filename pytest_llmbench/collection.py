@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llmbench.bars import bars
 from pytest_llmbench.items import PromptItem
 from pytest_llmbench.report.numbers import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_llmbench.plan import Trial
     from pytest_llmbench.session import BenchSession
-    from pytest_llmbench.trials import Trial
 
 
 def arrange(items: list[pytest.Item]) -> None:
@@ -24,9 +25,9 @@ def arrange(items: list[pytest.Item]) -> None:
     """
     places = [i for i, item in enumerate(items) if isinstance(item, PromptItem)]
     trials = [item for item in items if isinstance(item, PromptItem)]
-    models = list(dict.fromkeys(str(item.trial.spec.model) for item in trials))
+    models = list(dict.fromkeys(item.trial.job.model for item in trials))
     ranks = {model: rank for rank, model in enumerate(models)}
-    trials.sort(key=lambda item: ranks[str(item.trial.spec.model)])
+    trials.sort(key=lambda item: ranks[item.trial.job.model])
     for place, item in zip(places, trials, strict=True):
         items[place] = item
 
@@ -48,8 +49,11 @@ def refuse(session: BenchSession, items: list[pytest.Item], fault: str) -> None:
 
 def start(session: BenchSession, items: Sequence[pytest.Item]) -> str:
     """Note the plan; return why nothing can be asked, or an empty text."""
-    trials = _trials(items)
-    session.plan(trials)
+    found = [item for item in items if isinstance(item, PromptItem)]
+    for position, item in enumerate(found):
+        item.position = position
+    trials = [item.trial for item in found]
+    session.plan(trials, bars(found))
     if session.config.option.collectonly or session.is_worker or not trials:
         return ""
     return session.preflight(trials)

@@ -14,7 +14,7 @@ from pytest_llmbench.prompts.messages import Message, SentCall
 from pytest_llmbench.prompts.suite import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from pytest_llmbench.calls.request import Answer
     from pytest_llmbench.checks.reply import Reply, ToolCall
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.prompts.suite import Prompt, Tool
     from pytest_llmbench.prompts.variants import Variant
 
-    Ask = Callable[[tuple[Message, ...], tuple[Tool, ...]], Answer]
+    Ask = Callable[[tuple[Message, ...], tuple[Tool, ...]], Awaitable[Answer]]
     """Sends messages and native tools; never raises a `CallError`."""
 
 MAX_STEPS: Final = 8
@@ -53,6 +53,7 @@ class Dialogue:
         transcript: every message, `turn` counted from 1.
         started_at: ISO 8601 UTC, of the first request.
         is_resident: seen just before the first request.
+        server: who was asked, as messages name it.
         skip_reason: why nothing was asked; empty where something was.
     """
 
@@ -61,6 +62,7 @@ class Dialogue:
     error: CallError | None = None
     started_at: str = ""
     is_resident: bool | None = None
+    server: str = ""
     skip_reason: str = ""
 
     @property
@@ -72,15 +74,13 @@ class Dialogue:
         return merged(replies) if replies else None
 
 
-def converse(ask: Ask, variant: Variant, prompt: Prompt) -> Dialogue:
+async def converse(ask: Ask, variant: Variant, prompt: Prompt) -> Dialogue:
     """Put a prompt to a model, all its turns, and return what came."""
     talk = _Talk(ask=ask, variant=variant, prompt=prompt)
     turns = prompt.turns or (Turn(text=prompt.text, expect=prompt.expect),)
     for index, turn in enumerate(turns):
-        if not talk.take_turn(index, turn, is_last=index == len(turns) - 1):
+        if not await talk.take_turn(index, turn, is_last=index == len(turns) - 1):
             break
-    if not prompt.turns:
-        talk.dialogue.transcript.clear()
     return talk.dialogue
 
 
@@ -98,7 +98,7 @@ class _Talk:
         self._turn = 1
         self._say(*opening.messages)
 
-    def take_turn(self, index: int, turn: Turn, *, is_last: bool) -> bool:
+    async def take_turn(self, index: int, turn: Turn, *, is_last: bool) -> bool:
         """Go through one turn; return whether the conversation can go on."""
         self._turn = index + 1
         if index:
@@ -107,7 +107,7 @@ class _Talk:
         unscripted: list[ToolCall] = []
         goes_on = True
         while goes_on and len(replies) < MAX_STEPS:
-            reply = self._next_reply()
+            reply = await self._next_reply()
             if reply is None:
                 return False
             replies.append(reply)
@@ -122,12 +122,13 @@ class _Talk:
         self.dialogue.turns.append(done)
         return True
 
-    def _next_reply(self) -> Reply | None:
-        answer = self._ask(tuple(self._messages), self._tools)
+    async def _next_reply(self) -> Reply | None:
+        answer = await self._ask(tuple(self._messages), self._tools)
         dialogue = self.dialogue
         if not dialogue.started_at:
             dialogue.started_at = answer.started_at
             dialogue.is_resident = answer.is_resident
+            dialogue.server = answer.server
         if answer.reply is None:
             dialogue.error = answer.error
             return None
@@ -160,10 +161,11 @@ class _Talk:
         return [call for call, text in pairs if text is None]
 
     def _say(self, *messages: Message) -> None:
-        for message in messages:
-            self._messages.append(message)
-            entry = {"turn": self._turn, **message.to_json()}
-            self.dialogue.transcript.append(entry)
+        self._messages += messages
+        if self._prompt.turns:  # a single question's messages stand in its suite
+            self.dialogue.transcript += (
+                {"turn": self._turn, **message.to_json()} for message in messages
+            )
 
 
 _NO_RESULT: Final = json.dumps({"error": "no such tool, or wrong arguments"})

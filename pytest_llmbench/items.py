@@ -21,13 +21,12 @@ from pytest_llmbench.runs.record import Fault
 from pytest_llmbench.session import session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_llmbench.checks.verdict import Verdict
     from pytest_llmbench.conversation import Dialogue
+    from pytest_llmbench.plan import Trial
     from pytest_llmbench.runs.record import Record
-    from pytest_llmbench.trials import Trial
 
 
 class TrialFailed(Exception):
@@ -73,8 +72,10 @@ class SuiteFile(pytest.Module):
             session.usage_fault = session.usage_fault or str(error)
             return
         self._register_marks(trials)
+        item: PromptItem | None = None
         for trial in trials:
-            yield PromptItem.of_trial(self, trial)
+            item = PromptItem.of_trial(self, trial, item)
+            yield item
 
     def _register_marks(self, trials: Sequence[Trial]) -> None:
         """Make the suite's marks known: the file that sets them declares them."""
@@ -92,20 +93,37 @@ class PromptItem(pytest.Function):
     """
 
     trial: Trial
+    position: int = -1
+    """The trial's place in the plan, once selection is done."""
     record: Record | None = None
     _dialogue: Dialogue | None = None
 
     @classmethod
-    def of_trial(cls, parent: SuiteFile, trial: Trial) -> PromptItem:
-        """Make the item of a trial."""
-        name = trial.trial_id.rpartition("::")[2]
-        item: PromptItem = cls.from_parent(parent, name=name, callobj=judge_reply)
+    def of_trial(
+        cls, parent: SuiteFile, trial: Trial, twin: PromptItem | None = None
+    ) -> PromptItem:
+        """Make the item of a trial.
+
+        Args:
+            twin: another item of the same file, which has the same fixtures.
+        """
+        item: PromptItem = cls.from_parent(
+            parent,
+            name=trial.name,
+            callobj=judge_reply,
+            fixtureinfo=twin._fixtureinfo if twin else None,  # noqa: SLF001 - shared as parametrize does
+        )
         item.trial = trial
         for mark in trial.prompt.marks:
             item.add_marker(mark)
         words = {trial.spec.phase, trial.prompt.category} - {""}
         item.extra_keyword_matches.update(words)
         return item
+
+    @property
+    def fixture_definitions(self) -> Mapping[str, Sequence[pytest.FixtureDef[Any]]]:
+        """Every fixture this item needs, by name."""
+        return self._fixtureinfo.name2fixturedefs
 
     @property
     @override
@@ -125,7 +143,7 @@ class PromptItem(pytest.Function):
         trials = session_of(self.config).trials
         warm: Any = self.funcargs["llmbench_warmup"]
         warm(self.trial)
-        dialogue = self._dialogue = trials.ask(self.trial)
+        dialogue = self._dialogue = trials.ask(self.trial, self.position)
         if dialogue.skip_reason:
             pytest.skip(dialogue.skip_reason)
         if dialogue.error is not None and dialogue.error.outcome == "error":
@@ -140,28 +158,12 @@ class PromptItem(pytest.Function):
         dialogue = self._dialogue
         if dialogue is None:
             return
-        trials = session_of(self.config).trials
-        error = dialogue.error
-        if error is not None and error.outcome == "timeout":
-            self.record = trials.record(self.trial, "timeout", dialogue=dialogue)
-            raise TrialFailed(error)
-        try:
-            verdict = trials.judge(self.trial, dialogue)
-        except CheckBroken as broken:
-            fault = Fault(kind="check_broken", message=str(broken))
-            self.record = trials.record(
-                self.trial, "error", dialogue=dialogue, fault=fault
-            )
-            raise TrialError(broken) from None
-        passed = verdict.passed and error is None
-        self.record = trials.record(
-            self.trial,
-            "pass" if passed else "fail",
-            dialogue=dialogue,
-            verdict=verdict,
-        )
-        if not passed:
-            raise TrialFailed(error or _reasons(verdict))
+        record = session_of(self.config).trials.settle(self.trial, dialogue)
+        self.record = record
+        if record.outcome == "error" and record.fault is not None:
+            raise TrialError(CheckBroken(record.fault.message))
+        if record.outcome != "pass":
+            raise TrialFailed(dialogue.error or _reasons(record))
 
     def note_setup(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Record a trial that never came to be judged."""
@@ -198,5 +200,5 @@ class PromptItem(pytest.Function):
         return self.path, self.trial.prompt.line - 1, self.name
 
 
-def _reasons(verdict: Verdict) -> str:
-    return "; ".join(check.why for check in verdict.checks if not check.passed)
+def _reasons(record: Record) -> str:
+    return "; ".join(check.why for check in record.checks if not check.passed)

@@ -54,6 +54,10 @@ class Ledger:
         """Whether any trial has ended."""
         return bool(self._records)
 
+    def has_record(self, trial_id: str) -> bool:
+        """Whether a trial has ended."""
+        return trial_id in self._records
+
     def records(self) -> list[Record]:
         """Return one record per trial, in order of arrival."""
         return list(self._records.values())

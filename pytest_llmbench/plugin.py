@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.calls.request import WarmupResult
     from pytest_llmbench.items import SuiteFile
+    from pytest_llmbench.plan import Trial
     from pytest_llmbench.session import BenchSession
-    from pytest_llmbench.trials import Trial
 
 SUFFIXES = (".bench.yaml", ".bench.yml")
 
@@ -182,6 +182,13 @@ class BenchHooks:
         """Give each worker the run's id."""
         if self._session is not None:
             node.workerinput["llmbench_run_id"] = self._session.folder.run_id
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 - xdist's class
+        """Take what a worker had answered and not reported."""
+        output = getattr(node, "workeroutput", None)
+        if output and self._session is not None:
+            self._session.take_unreported(output)
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist's classes

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.engine import Engine
     from pytest_llmbench.calls.request import WarmupResult
     from pytest_llmbench.checks.reply import Reply
+    from pytest_llmbench.plan import Trial
     from pytest_llmbench.prompts.spec import Spec
     from pytest_llmbench.runs.replay import ReplayFile, StoredReply
     from pytest_llmbench.settings import Settings
-    from pytest_llmbench.trials import Extras, Trial
+    from pytest_llmbench.trials import Extras
 
 
 class ReplayTrials(Trials):
@@ -50,10 +51,11 @@ class ReplayTrials(Trials):
         return None
 
     @override
-    def ask(self, trial: Trial) -> Dialogue:
+    def ask(self, trial: Trial, position: int) -> Dialogue:
         """Return the stored conversation, or say why there is none."""
+        del position  # nothing is asked, so nothing can be asked ahead
         stored = self._file.find(
-            model=str(trial.spec.model),
+            model=trial.job.model,
             prompt_id=trial.prompt.id,
             run=trial.run,
             variant=trial.spec.variant,

@@ -80,6 +80,7 @@ def status_of(report: pytest.TestReport) -> Status:
 def finish(session: BenchSession, pytest_session: pytest.Session) -> None:
     """Conclude the run; a gate that is asked for decides the exit status."""
     try:
+        session.stop_asking()
         conclusion = session.conclude()
     finally:
         session.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -16,6 +16,7 @@ from pytest_llmbench.checks.registry import expectation_faults
 from pytest_llmbench.conclusion import Conclusion, baseline_of_spec, conclude
 from pytest_llmbench.errors import CallError, SettingsError, SuiteError
 from pytest_llmbench.ledger import Ledger
+from pytest_llmbench.plan import Job, Trial
 from pytest_llmbench.prompts.loader import load_suite
 from pytest_llmbench.prompts.spec import parse_model
 from pytest_llmbench.prompts.variants import VARIANTS
@@ -25,18 +26,18 @@ from pytest_llmbench.runs.inventory import snapshot
 from pytest_llmbench.runs.record import record_from_json
 from pytest_llmbench.runs.replay import ReplayFile
 from pytest_llmbench.settings import Settings, read_settings
-from pytest_llmbench.trials import Extras, Trial, Trials, to_wire
+from pytest_llmbench.trials import Extras, Trials, to_wire
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_llmbench.calls.debuglog import DebugLog
-    from pytest_llmbench.prompts.spec import Spec
     from pytest_llmbench.prompts.suite import Prompt, Suite
     from pytest_llmbench.runs.record import Record
 
 _SESSION = pytest.StashKey["BenchSession"]()
+_LEFT: Final = "llmbench_left"
 
 
 def session_of(config: pytest.Config) -> BenchSession:
@@ -110,7 +111,7 @@ class BenchSession:
     def _new_trials(self) -> Trials:
         parts = (self.settings, self.engine, self._extras, self.worker)
         if self._replay is None:
-            return Trials(*parts)
+            return Trials(*parts, is_strict=_may_stop_early(self.config))
         from pytest_llmbench.replayed import ReplayTrials
 
         return ReplayTrials(*parts, file=self._replay)
@@ -144,17 +145,15 @@ class BenchSession:
         wanted = self.settings.prompts or suite.prompt_ids()
         prompts = [prompt for prompt in suite.prompts if prompt.id in wanted]
         return [
-            Trial(
-                trial_id=f"{nodeid}::{prompt.id}[{label(spec)}-run{run}]",
-                spec=spec,
-                suite=suite,
-                prompt=prompt,
-                run=run,
-            )
-            for spec in self.settings.specs(suite.phase)
+            Trial(job, prompt, run)
+            for job in self._jobs(nodeid, suite)
             for run in range(1, self.settings.runs + 1)
             for prompt in prompts
         ]
+
+    def _jobs(self, nodeid: str, suite: Suite) -> list[Job]:
+        specs = self.settings.specs(suite.phase)
+        return [Job(nodeid, spec, suite) for spec in specs]
 
     def check_collection(self) -> str:
         """Return the fault of the user's input that collecting has shown."""
@@ -165,18 +164,20 @@ class BenchSession:
                 return f"--prompts: no prompt {prompt_id!r} in any suite{hint}"
         return self.usage_fault
 
-    def plan(self, trials: Sequence[Trial]) -> None:
-        """Note what will be run, once selection is done."""
+    def plan(self, trials: Sequence[Trial], bars: Sequence[object]) -> None:
+        """Note what will be run, once selection is done; see `Asker.plan`."""
         if trials:
+            self.trials.plan(trials, bars)
             self.ledger.add_plans([_plan(group) for group in _by_job(trials)])
-            for trial in trials:
-                options = self.trials.options(trial.spec, trial.prompt)
-                self.ledger.add_options(str(trial.spec), options)
+            pairs = {(id(t.job), id(t.prompt)): t for t in trials}
+            for trial in pairs.values():
+                options = self.trials.asker.options(trial.job, trial.prompt)
+                self.ledger.add_options(trial.job.spec_text, options)
 
     def preflight(self, trials: Sequence[Trial]) -> str:
         """Return why no model at all can be asked; empty if one can."""
         faults: list[CallError] = []
-        for spec in {str(trial.spec): trial.spec for trial in trials}.values():
+        for spec in dict.fromkeys(job.spec for job in _jobs(trials)):
             fault = self.trials.check(spec)
             if fault is None:
                 return ""
@@ -200,6 +201,9 @@ class BenchSession:
         if not self.is_worker:
             self._waiting[record.trial_id] = record
             return record.trial_id
+        return self._packed(record)
+
+    def _packed(self, record: Record) -> str:
         data: dict[str, Any] = {
             "record": record.to_json(),
             "news": self.trials.take_news(),
@@ -209,18 +213,45 @@ class BenchSession:
             data["ledger"] = self.ledger.to_json()
         return to_wire(data)
 
-    def take(self, payload: str) -> None:
-        """Store what a trial's report carries: the record first of all."""
-        record = self._waiting.pop(payload, None)
-        if record is not None:
-            self.ledger.take_record(record)
+    def take(self, payload: str, *, is_late: bool = False) -> None:
+        """Store what a trial's report carries: the record first of all.
+
+        Args:
+            is_late: no report came with it; a record that is there already holds.
+        """
+        waiting = self._waiting.pop(payload, None)
+        if waiting is not None:
+            self.ledger.take_record(waiting)
             self.ledger.take_news(self.trials.take_news())
             return
         data = json.loads(payload)
-        self.ledger.take_record(record_from_json(data["record"]))
+        record = record_from_json(data["record"])
+        if not is_late or not self.ledger.has_record(record.trial_id):
+            self.ledger.take_record(record)
         self.ledger.take_news(data["news"])
         if "ledger" in data:
             self.ledger.take_plan(data["ledger"])
+
+    def stop_asking(self) -> None:
+        """End calls in flight; keep what was answered and never came to its item."""
+        if self._trials is None:
+            return
+        left: list[str] = []
+        for record in self._trials.close():
+            if self.is_worker:
+                left.append(self._packed(record))
+            elif not self.ledger.has_record(record.trial_id):
+                self.ledger.take_record(record)
+        if self.is_worker:
+            output: dict[str, Any] = getattr(self.config, "workeroutput", {})
+            output[_LEFT] = left
+            return
+        self.ledger.take_news(self._trials.take_news())
+
+    def take_unreported(self, output: Mapping[str, Any]) -> None:
+        """Store what a worker had answered and not reported when it ended."""
+        for payload in output.get(_LEFT, ()):
+            self.take(payload, is_late=True)
 
     def close(self) -> None:
         """End calls, child processes and open files of this process."""
@@ -280,30 +311,34 @@ def _extras(config: pytest.Config) -> Extras:
     )
 
 
-def label(spec: Spec) -> str:
-    """Return the part of an id that names a spec: model and variant."""
-    return f"{spec.model}-{spec.variant}"
+def _may_stop_early(config: pytest.Config) -> bool:
+    """Whether pytest may end at a failure: `-x`, `--maxfail`, `--stepwise`."""
+    return any(config.getoption(name, None) for name in ("maxfail", "stepwise"))
+
+
+def _jobs(trials: Sequence[Trial]) -> list[Job]:
+    return list(dict.fromkeys(trial.job for trial in trials))
 
 
 def _by_job(trials: Sequence[Trial]) -> list[list[Trial]]:
-    jobs: dict[tuple[str, str], list[Trial]] = {}
+    jobs: dict[Job, list[Trial]] = {}
     for trial in trials:
-        jobs.setdefault((str(trial.spec), trial.suite.name), []).append(trial)
+        jobs.setdefault(trial.job, []).append(trial)
     return list(jobs.values())
 
 
 def _plan(trials: Sequence[Trial]) -> JobPlan:
-    first = trials[0]
+    job = trials[0].job
     chosen = {trial.prompt.id for trial in trials}
-    prompts = [p for p in first.suite.prompts if p.id in chosen]
+    prompts = [p for p in job.suite.prompts if p.id in chosen]
     return JobPlan(
-        spec=str(first.spec),
-        model=str(first.spec.model),
-        phase=first.spec.phase,
-        variant=first.spec.variant,
-        suite=first.suite.name,
+        spec=job.spec_text,
+        model=job.model,
+        phase=job.spec.phase,
+        variant=job.spec.variant,
+        suite=job.suite.name,
         prompt_ids=tuple(prompt.id for prompt in prompts),
         runs=max(trial.run for trial in trials),
-        suite_prompt_ids=first.suite.prompt_ids(),
+        suite_prompt_ids=job.suite.prompt_ids(),
         prompt_hashes={prompt.id: prompt.hash for prompt in prompts},
     )

@@ -3,44 +3,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmbench.calls.request import CallRequest, WarmupResult
-from pytest_llmbench.conversation import Dialogue, converse
-from pytest_llmbench.errors import CallError
+from pytest_llmbench.asking import Asker
+from pytest_llmbench.calls.request import WarmupResult
+from pytest_llmbench.conversation import Dialogue
+from pytest_llmbench.errors import CallError, CheckBroken
 from pytest_llmbench.runs.record import Fault, Record
 from pytest_llmbench.verdicts import judged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmbench.calls.engine import Engine
-    from pytest_llmbench.calls.request import Answer, ModelFacts, Target
+    from pytest_llmbench.calls.request import ModelFacts, Target
     from pytest_llmbench.checks.custom import CustomCheck
     from pytest_llmbench.checks.verdict import Verdict
-    from pytest_llmbench.prompts.messages import Message
+    from pytest_llmbench.plan import Job, Trial
     from pytest_llmbench.prompts.spec import Spec
-    from pytest_llmbench.prompts.suite import Json, Prompt, Suite, Tool
     from pytest_llmbench.prompts.variants import Variant
     from pytest_llmbench.runs.record import Outcome
     from pytest_llmbench.settings import Settings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """One prompt in one run of one spec.
-
-    Attributes:
-        trial_id: the pytest node id, without anything xdist puts behind it.
-        run: counted from 1.
-    """
-
-    trial_id: str
-    spec: Spec
-    suite: Suite
-    prompt: Prompt
-    run: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,21 +52,38 @@ class Trials:
     """
 
     def __init__(
-        self, settings: Settings, engine: Engine, extras: Extras, worker: str = ""
+        self,
+        settings: Settings,
+        engine: Engine,
+        extras: Extras,
+        worker: str = "",
+        *,
+        is_strict: bool = False,
     ) -> None:
         self._settings = settings
         self._engine = engine
         self._extras = extras
         self._worker = worker
+        self.asker = Asker(settings, engine, extras.variants, is_strict=is_strict)
         self._states: dict[Target, _ModelState] = {}
+        self._ready: set[Job] = set()
         self._news: list[dict[str, Any]] = []
 
     def check(self, spec: Spec) -> CallError | None:
         """Identify the spec's model, once; return why it can't be asked.
 
-        Only a fault that stays is remembered: a server may come back.
+        Only a fault that stays is remembered: a server may come back. Of several
+        endpoints, one that can be asked is enough.
         """
-        target = self._settings.target(spec.model)
+        faults = []
+        for target in self.asker.targets(spec.model):
+            fault = self._check(target, str(spec.model))
+            if fault is not None:
+                self.asker.leave_out(target)
+            faults.append(fault)
+        return None if None in faults else faults[0]
+
+    def _check(self, target: Target, model: str) -> CallError | None:
         state = self._states.setdefault(target, _ModelState())
         if state.facts is None and state.fault is None:
             try:
@@ -91,7 +92,7 @@ class Trials:
                 if error.is_permanent:
                     state.fault = error
                 return error
-            told = {"model": str(spec.model), **state.facts.to_json()}
+            told = {"model": model, **state.facts.to_json()}
             self._news.append({"facts": told})
         return state.fault
 
@@ -101,55 +102,68 @@ class Trials:
         Returns:
             The result on the first call for a model; None afterwards.
         """
-        target = self._settings.target(trial.spec.model)
-        if self.check(trial.spec) is not None:
+        if trial.job in self._ready or self.check(trial.spec) is not None:
             return None
-        state = self._states[target]
-        if state.warmup is not None:
-            return None
+        result: WarmupResult | None = None
+        for target in self.asker.targets(trial.spec.model):
+            state = self._states[target]
+            if state.warmup is None and state.facts is not None:
+                state.warmup = self._warmed(target, trial)
+                told = {**state.warmup.to_json(), "model": trial.job.model}
+                self._news.append({"warmup": told})
+                result = result or state.warmup
+        self._ready.add(trial.job)
+        return result
+
+    def _warmed(self, target: Target, trial: Trial) -> WarmupResult:
         if trial.spec.warm_up:
-            request = self._request(trial, (), ())
-            state.warmup = self._engine.warm_up(target, request)
-        else:
-            state.warmup = WarmupResult(
-                model=target.model, server="", status="skipped", detail="switched off"
-            )
-        told = {**state.warmup.to_json(), "model": str(trial.spec.model)}
-        self._news.append({"warmup": told})
-        return state.warmup
+            request = self.asker.request(trial, (), ())
+            return self._engine.warm_up(target, request)
+        return WarmupResult(
+            model=target.model, server="", status="skipped", detail="switched off"
+        )
 
-    def ask(self, trial: Trial) -> Dialogue:
-        """Put the trial's prompt to its model, or return the fault that stays."""
-        target = self._settings.target(trial.spec.model)
-        state = self._states.get(target)
-        if state is not None and state.fault is not None:
-            return Dialogue(error=state.fault)
+    def plan(self, trials: Sequence[Trial], bars: Sequence[object]) -> None:
+        """Note what will be asked, in order; see `Asker.plan`."""
+        self.asker.plan(trials, bars)
 
-        def send(messages: tuple[Message, ...], tools: tuple[Tool, ...]) -> Answer:
-            return self._engine.ask(target, self._request(trial, messages, tools))
+    def ask(self, trial: Trial, position: int) -> Dialogue:
+        """Put the trial's prompt to its model, or return the fault that stays.
 
-        return converse(send, self._extras.variants[trial.spec.variant], trial.prompt)
+        Args:
+            position: the trial's place in the plan.
+        """
+        if trial.job not in self._ready:
+            states = map(self._states.get, self.asker.targets(trial.spec.model))
+            faults = [state.fault if state else None for state in states]
+            if None not in faults:
+                return Dialogue(error=faults[0])
+        return self.asker.take(position)
 
-    def judge(self, trial: Trial, dialogue: Dialogue) -> Verdict:
-        """Judge what came, turn by turn."""
-        return judged(trial.prompt, dialogue, self._extras.checks)
+    def settle(self, trial: Trial, dialogue: Dialogue) -> Record:
+        """Turn what came back into the trial's record."""
+        error = dialogue.error
+        if error is not None and error.outcome == "timeout":
+            return self.record(trial, "timeout", dialogue=dialogue)
+        if error is not None and error.outcome == "error":
+            return self.record(trial, "error", dialogue=dialogue)
+        try:
+            verdict = judged(trial.prompt, dialogue, self._extras.checks)
+        except CheckBroken as broken:
+            fault = Fault(kind="check_broken", message=str(broken))
+            return self.record(trial, "error", dialogue=dialogue, fault=fault)
+        outcome: Outcome = "pass" if verdict.passed and error is None else "fail"
+        return self.record(trial, outcome, dialogue=dialogue, verdict=verdict)
+
+    def close(self) -> Iterator[Record]:
+        """End calls in flight; yield records of those that nobody came to take."""
+        for index, dialogue in sorted(self.asker.close().items()):
+            yield self.settle(self.asker.trial(index), dialogue)
 
     def take_news(self) -> list[dict[str, Any]]:
         """Return what has been learned of models since the last call."""
         news, self._news = self._news, []
         return news
-
-    def options(self, spec: Spec, prompt: Prompt) -> dict[str, Json]:
-        """Merge sampling options; a later source wins.
-
-        Order: built-in default, suite and prompt, alias, spec.
-        """
-        return {
-            "num_predict": self._settings.num_predict,
-            **prompt.options,
-            **self._settings.alias_options(spec.model),
-            **spec.sampling,
-        }
 
     def record(
         self,
@@ -168,9 +182,9 @@ class Trials:
             trial_id=trial.trial_id,
             suite=trial.suite.name,
             phase=trial.spec.phase,
-            model=str(trial.spec.model),
+            model=trial.job.model,
             variant=trial.spec.variant,
-            spec=str(trial.spec),
+            spec=trial.job.spec_text,
             run=trial.run,
             prompt_id=trial.prompt.id,
             prompt_hash=trial.prompt.hash,
@@ -187,24 +201,11 @@ class Trials:
             reply=dialogue.reply,
             transcript=tuple(dialogue.transcript),
             fault=fault,
-            seed=trial.spec.seed(trial.run),
+            seed=trial.seed,
             started_at=dialogue.started_at,
             is_resident=dialogue.is_resident,
             worker=self._worker,
-        )
-
-    def _request(
-        self, trial: Trial, messages: tuple[Message, ...], tools: tuple[Tool, ...]
-    ) -> CallRequest:
-        limits = replace(self._settings.limits(), call_s=trial.spec.timeout_s)
-        return CallRequest(
-            model=self._settings.target(trial.spec.model).model,
-            messages=messages,
-            tools=tools,
-            options=self.options(trial.spec, trial.prompt),
-            seed=trial.spec.seed(trial.run),
-            keep_alive_s=self._settings.keep_alive_s,
-            limits=limits,
+            server=dialogue.server,
         )
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_llmbench.calls.clock import elapsed_ms
 from pytest_llmbench.calls.request import Answer
 from pytest_llmbench.errors import CallError, CallTimeout, PromptTruncated
 
 if TYPE_CHECKING:
-    import asyncio
-
     from pytest_llmbench.calls.clock import Clock
     from pytest_llmbench.calls.providers.base import Provider
     from pytest_llmbench.calls.request import CallRequest, Residency
@@ -20,46 +18,51 @@ if TYPE_CHECKING:
 _MAX_CHARS_PER_TOKEN = 6.0
 """No tokenizer packs natural text more densely than this on average."""
 
+_COLD_LOAD_MS: Final = 1000.0
+"""A load this long says that the model was not there after all."""
+
 
 async def ask(
-    provider: Provider, request: CallRequest, slots: asyncio.Semaphore, clock: Clock
+    provider: Provider,
+    request: CallRequest,
+    clock: Clock,
+    *,
+    queued_ns: int,
+    known: Residency | None = None,
 ) -> Answer:
     """Ask once, under the rules of measurement; never raises a `CallError`.
 
     While the server does not show the model, the first byte is granted the load
-    time on top: closing the connection would abort the load. The wait for one
-    of our own slots is `queue_ms` and part of no latency.
+    time on top: closing the connection would abort the load.
+
+    Args:
+        queued_ns: when the call could have begun; the wait since then for a slot
+            is `queue_ms` and part of no latency.
+        known: what the server has loaded, where that is known without asking.
     """
-    queued_ns = clock.now_ns()
-    async with slots:
-        queue_ms = elapsed_ms(queued_ns, clock.now_ns())
-        started_at = clock.utc().isoformat()
-        residency: Residency | None = None
-        try:
-            residency = await provider.residency(request.model)
-            reply = await provider.ask(_with_load_time(request, residency))
-            _check_time(reply, request.limits.call_s, provider.where)
-            _check_whole_prompt(reply, request, residency)
-        except CallError as error:
-            error.partial = _queued(error.partial, queue_ms)
-            return Answer(
-                error=error,
-                started_at=started_at,
-                is_resident=residency.is_resident if residency else None,
-            )
-    return Answer(
-        reply=_queued(reply, queue_ms),
-        started_at=started_at,
-        is_resident=residency.is_resident if residency else None,
+    queue_ms = elapsed_ms(queued_ns, clock.now_ns())
+    answer = Answer(
+        started_at=clock.utc().isoformat(), server=provider.where, residency=known
     )
+    try:
+        residency = known or await provider.residency(request.model)
+        answer = replace(answer, residency=residency)
+        reply = await provider.ask(_with_load_time(request, residency))
+        if known is not None and (reply.timings.load_ms or 0.0) >= _COLD_LOAD_MS:
+            answer = replace(answer, residency=replace(known, is_resident=False))
+        _check_time(reply, request.limits.call_s, provider.where)
+        _check_whole_prompt(reply, request, residency)
+    except CallError as error:
+        error.partial = _queued(error.partial, queue_ms)
+        return replace(answer, error=error)
+    return replace(answer, reply=_queued(reply, queue_ms))
 
 
 def _with_load_time(request: CallRequest, residency: Residency | None) -> CallRequest:
     """Grant load time to a model that is not there, or not with this context."""
-    if residency is None:
+    if residency is None or residency.serves(request.options.get("num_ctx")):
         return request
-    is_loading = not residency.serves(request.options.get("num_ctx"))
-    return replace(request, limits=replace(request.limits, is_loading=is_loading))
+    return replace(request, limits=replace(request.limits, is_loading=True))
 
 
 def _check_time(reply: Reply, call_s: float, where: str) -> None:
@@ -88,9 +91,12 @@ def _check_whole_prompt(
     for context in (request.options.get("num_ctx"), told):
         if not counted or not isinstance(context, int):
             continue
-        cut_counts = {context, context - 1, *range(context // 2, context // 2 + 5)}
+        half = context // 2
+        is_cut_count = counted in {context, context - 1} or half <= counted < half + 5
+        if not is_cut_count:
+            continue
         sent_chars = sum(len(message.content) for message in request.messages)
-        if counted in cut_counts and sent_chars / counted > _MAX_CHARS_PER_TOKEN:
+        if sent_chars / counted > _MAX_CHARS_PER_TOKEN:
             msg = (
                 f"the server counted {counted} prompt tokens in a context of {context}"
                 f" for {sent_chars} characters: it cut the prompt; raise num_ctx"

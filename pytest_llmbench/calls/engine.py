@@ -6,18 +6,16 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
-from pytest_llmbench.calls.ask import ask
 from pytest_llmbench.calls.clock import Clock, SystemClock
 from pytest_llmbench.calls.providers import open_provider
 from pytest_llmbench.calls.request import Answer, WarmupResult
-from pytest_llmbench.calls.warmup import warm_up
+from pytest_llmbench.calls.server import Server
 from pytest_llmbench.errors import CallError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from pytest_llmbench.calls.debuglog import DebugLog
-    from pytest_llmbench.calls.providers.base import Provider
     from pytest_llmbench.calls.request import CallRequest, ModelFacts, Target
 
 _T = TypeVar("_T")
@@ -34,26 +32,42 @@ class Engine:
     def __init__(
         self, clock: Clock | None = None, debug: DebugLog | None = None
     ) -> None:
-        self._clock = clock or SystemClock()
+        self.clock = clock or SystemClock()
         self._debug = debug
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._providers: dict[tuple[str, str], Provider] = {}
-        self._slots: dict[tuple[str, str], asyncio.Semaphore] = {}
+        self._servers: dict[tuple[str, str], Server] = {}
+
+    def server(self, target: Target, slots: int | None = None) -> Server:
+        """Return a target's server, opened when it is first needed.
+
+        Args:
+            slots: calls in flight at once; None for the dialect's default. The
+                first to name a server says it.
+
+        Raises:
+            CallError: no dialect speaks to it.
+        """
+        key = (target.provider, target.base_url)
+        if key not in self._servers:
+            provider = open_provider(target, self.clock, self._debug)
+            count = slots or provider.slots
+            self._servers[key] = Server(provider, count, self.clock)
+        return self._servers[key]
 
     def ask(self, target: Target, request: CallRequest) -> Answer:
         """Ask once and wait; errors of the call are in the answer."""
+        queued_ns = self.clock.now_ns()
         try:
-            provider = self._provider(target)
+            server = self.server(target)
         except CallError as error:
-            return Answer(error=error, started_at=self._clock.utc().isoformat())
-        slots = self._slots[target.provider, target.base_url]
-        return self._wait(ask(provider, request, slots, self._clock))
+            return Answer(error=error, started_at=self.clock.utc().isoformat())
+        return self.wait(server.ask(request, queued_ns))
 
     def warm_up(self, target: Target, request: CallRequest) -> WarmupResult:
         """Warm one model and wait; a failure is in the result."""
         try:
-            provider = self._provider(target)
+            server = self.server(target)
         except CallError as error:
             return WarmupResult(
                 model=target.model,
@@ -61,7 +75,7 @@ class Engine:
                 status="failed",
                 detail=str(error),
             )
-        return self._wait(warm_up(provider, request, self._clock))
+        return self.wait(server.warm_up(request))
 
     def facts(self, target: Target) -> ModelFacts:
         """Identify a model and its server.
@@ -69,7 +83,7 @@ class Engine:
         Raises:
             CallError: the server can't be reached or lacks the model.
         """
-        return self._wait(self._provider(target).facts(target.model))
+        return self.wait(self.server(target).provider.facts(target.model))
 
     def model_names(self, target: Target) -> list[str]:
         """List the models of a server.
@@ -77,7 +91,20 @@ class Engine:
         Raises:
             CallError: the server can't be reached.
         """
-        return self._wait(self._provider(target).model_names())
+        return self.wait(self.server(target).provider.model_names())
+
+    def wait(self, work: Coroutine[object, object, _T]) -> _T:
+        """Do some work in the loop and return its result."""
+        future = asyncio.run_coroutine_threadsafe(work, self._running_loop())
+        try:
+            return future.result()
+        except BaseException:  # Ctrl-C: the call in flight must not go on
+            future.cancel()
+            raise
+
+    def post(self, callback: Callable[[], None]) -> None:
+        """Have the loop call back soon."""
+        self._running_loop().call_soon_threadsafe(callback)
 
     def close(self) -> None:
         """End connections, child processes and the thread; harmless when repeated."""
@@ -90,25 +117,17 @@ class Engine:
 
     def _end(self, loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
         try:
-            self._wait(self._close_providers())
+            self.wait(self._close_providers())
         finally:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(_CLOSE_S)
             loop.close()
             self._loop = self._thread = None
 
-    def _provider(self, target: Target) -> Provider:
-        key = (target.provider, target.base_url)
-        if key not in self._providers:
-            provider = open_provider(target, self._clock, self._debug)
-            self._providers[key] = provider
-            self._slots[key] = asyncio.Semaphore(provider.slots)
-        return self._providers[key]
-
     async def _close_providers(self) -> None:
         await _end_calls()
-        providers = list(self._providers.values())
-        self._providers.clear()
+        providers = [server.provider for server in self._servers.values()]
+        self._servers.clear()
         ends = await asyncio.gather(
             *(provider.close() for provider in providers), return_exceptions=True
         )
@@ -116,14 +135,6 @@ class Engine:
         for error in ends:
             if error is not None:
                 raise error
-
-    def _wait(self, work: Coroutine[object, object, _T]) -> _T:
-        future = asyncio.run_coroutine_threadsafe(work, self._running_loop())
-        try:
-            return future.result()
-        except BaseException:  # Ctrl-C: the call in flight must not go on
-            future.cancel()
-            raise
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:

@@ -106,6 +106,13 @@ class Residency:
         )
         return self.is_resident and not is_other
 
+    def loaded(self, num_ctx: object) -> Residency:
+        """Return what is there once a call with this context has been answered."""
+        if self.serves(num_ctx):
+            return self
+        context = num_ctx if isinstance(num_ctx, int) else None
+        return Residency(is_resident=True, context_length=context)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
@@ -161,12 +168,17 @@ class Answer:
 
     Attributes:
         started_at: ISO 8601 UTC, when the request was about to be sent.
-        is_resident: seen just before the call; None where it can't be told.
+        residency: seen just before the call; None where it can't be told.
         server: who was asked, as messages name it.
     """
 
     reply: Reply | None = None
     error: CallError | None = None
     started_at: str = ""
-    is_resident: bool | None = None
+    residency: Residency | None = None
     server: str = ""
+
+    @property
+    def is_resident(self) -> bool | None:
+        """Whether the model was loaded just before the call; None if unknown."""
+        return self.residency.is_resident if self.residency else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Turn:
     tool_results: tuple[ToolResult, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Prompt:
     """One case of a suite.
 
@@ -91,13 +92,13 @@ class Prompt:
     marks: tuple[str, ...] = ()
     line: int = 1
 
-    @property
+    @cached_property
     def expects_no_tool(self) -> bool:
         """Whether tools are offered and none may be called, in any turn (restraint)."""
         wanted = [expect.get("tools") for expect in self.expectations()]
         return bool(self.tools) and all(tools == [] for tools in wanted)
 
-    @property
+    @cached_property
     def expects_tool(self) -> bool:
         """Whether some tool must be called, in some turn."""
         keys = ("tools", "tools_in_order", "arguments", "arguments_schema")
@@ -114,7 +115,7 @@ class Prompt:
         turn = self.turns[index]
         return replace(self, text=turn.text, expect=turn.expect, turns=())
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Identify what is asked and expected, whatever the title says.
 

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 SPOKEN: Final = ("ollama", "embedded")
 """The providers this version can call."""
 
+LOCAL: Final = frozenset({"ollama", "embedded"})
+"""Providers whose models share one machine's memory and processors."""
+
+
+def is_local(target: Target) -> bool:
+    """Whether the target's server gets one call at a time, or measures itself."""
+    return target.provider in LOCAL
+
 
 def open_provider(target: Target, clock: Clock, debug: DebugLog | None) -> Provider:
     """Return the provider that speaks to a target's server.

@@ -1,0 +1,179 @@
+"""Puts trials to their models: what is sent, to whom, and how far ahead."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_llmbench.calls.lookahead import LookAhead
+from pytest_llmbench.calls.providers import is_local
+from pytest_llmbench.calls.request import CallRequest
+from pytest_llmbench.conversation import Dialogue, converse
+from pytest_llmbench.errors import CallError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_llmbench.calls.engine import Engine
+    from pytest_llmbench.calls.request import Answer, Limits, Target
+    from pytest_llmbench.calls.server import Server
+    from pytest_llmbench.plan import Job, Trial
+    from pytest_llmbench.prompts.messages import Message
+    from pytest_llmbench.prompts.spec import ModelName
+    from pytest_llmbench.prompts.suite import Json, Prompt, Tool
+    from pytest_llmbench.prompts.variants import Variant
+    from pytest_llmbench.settings import Settings
+
+
+class Asker:
+    """Asks the trials of a plan, each when pytest comes to it or a little before.
+
+    Args:
+        is_strict: pytest may stop at a failure: ask no further ahead than the
+            slots are many.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        variants: Mapping[str, Variant],
+        *,
+        is_strict: bool = False,
+    ) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._variants = variants
+        self._trials: Sequence[Trial] = ()
+        self._bars: Sequence[object] = ()
+        self._ahead: LookAhead[Dialogue] = LookAhead(engine, self, is_strict=is_strict)
+        self._options: dict[tuple[int, int], dict[str, Json]] = {}
+        self._targets: dict[ModelName, tuple[Target, ...]] = {}
+        self._left_out: set[Target] = set()
+        self._limits: Limits | None = None
+
+    def targets(self, model: ModelName) -> tuple[Target, ...]:
+        """Return every endpoint of a model."""
+        if model not in self._targets:
+            self._targets[model] = self._settings.targets(model)
+        return self._targets[model]
+
+    def leave_out(self, target: Target) -> None:
+        """Ask an endpoint no trial, as long as its model has another."""
+        self._left_out.add(target)
+
+    def plan(self, trials: Sequence[Trial], bars: Sequence[object]) -> None:
+        """Note what will be asked, in order.
+
+        Args:
+            bars: one value per trial; where it changes or is None, pytest must
+                have come to a trial before it may be asked.
+        """
+        self._trials, self._bars = trials, bars
+
+    def trial(self, index: int) -> Trial:
+        """Return a trial by its place in the plan."""
+        return self._trials[index]
+
+    def take(self, index: int) -> Dialogue:
+        """Return what asking a trial came to, waiting for it.
+
+        Args:
+            index: the trial's place in the plan.
+        """
+        try:
+            return self._ahead.take(index)
+        except CallError as error:  # no dialect speaks to its server
+            return Dialogue(error=error)
+
+    def drop(self) -> None:
+        """Ask nothing ahead any more, and leave what is in flight."""
+        self._ahead.drop()
+
+    def close(self) -> dict[int, Dialogue]:
+        """End what is in flight; return what was finished and never taken."""
+        return self._ahead.close()
+
+    def reach(self, index: int) -> int:
+        """Return up to where trials may be asked while pytest waits for this one.
+
+        A local model's state matters, so its runs are kept apart: none begins
+        before the one before it has been judged. Another model is asked once it
+        has been warmed, which is done when pytest comes to its first trial.
+        """
+        bar, key = self._bars[index], self._key(index)
+        end = index + 1
+        if bar is None:
+            return end
+        while (
+            end < len(self._trials) and self._bars[end] == bar and self._key(end) == key
+        ):
+            end += 1
+        return end
+
+    def servers(self, index: int) -> list[Server]:
+        """Return the endpoints of a trial's model that can be asked.
+
+        Raises:
+            CallError: no dialect speaks to one.
+        """
+        model = self._trials[index].spec.model
+        slots = self._settings.concurrency_of(model)
+        targets = self.targets(model)
+        good = [target for target in targets if target not in self._left_out]
+        return [self._engine.server(target, slots) for target in good or targets]
+
+    async def ask(self, index: int, server: Server, queued_ns: int) -> Dialogue:
+        """Put a trial's prompt to its model, all its turns."""
+        trial = self._trials[index]
+
+        async def send(
+            messages: tuple[Message, ...], tools: tuple[Tool, ...]
+        ) -> Answer:
+            nonlocal queued_ns
+            request = self.request(trial, messages, tools)
+            answer = await server.ask(request, queued_ns or self._engine.clock.now_ns())
+            queued_ns = 0
+            return answer
+
+        return await converse(send, self._variants[trial.spec.variant], trial.prompt)
+
+    def options(self, job: Job, prompt: Prompt) -> dict[str, Json]:
+        """Merge sampling options; a later source wins.
+
+        Order: built-in default, suite and prompt, alias, spec.
+        """
+        key = (id(job), id(prompt))
+        if key not in self._options:
+            self._options[key] = {
+                "num_predict": self._settings.num_predict,
+                **prompt.options,
+                **self._settings.alias_options(job.spec.model),
+                **job.spec.sampling,
+            }
+        return self._options[key]
+
+    def request(
+        self, trial: Trial, messages: tuple[Message, ...], tools: tuple[Tool, ...]
+    ) -> CallRequest:
+        """Return what one call of a trial asks for."""
+        spec = trial.spec
+        if self._limits is None or self._limits.call_s != spec.timeout_s:
+            self._limits = replace(self._settings.limits(), call_s=spec.timeout_s)
+        return CallRequest(
+            model=self.targets(spec.model)[0].model,
+            messages=messages,
+            tools=tools,
+            options=self.options(trial.job, trial.prompt),
+            seed=trial.seed,
+            keep_alive_s=self._settings.keep_alive_s,
+            limits=self._limits,
+            isolate=spec.isolate,
+        )
+
+    def _key(self, index: int) -> object:
+        trial = self._trials[index]
+        model = trial.spec.model
+        if is_local(self.targets(model)[0]):
+            return (id(trial.job), trial.run)
+        return model

@@ -1,0 +1,77 @@
+"""One server as a session knows it: its dialect, its slots, what it had loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_llmbench.calls.ask import ask
+from pytest_llmbench.calls.warmup import warm_up
+
+if TYPE_CHECKING:
+    from pytest_llmbench.calls.clock import Clock
+    from pytest_llmbench.calls.providers.base import Provider
+    from pytest_llmbench.calls.request import (
+        Answer,
+        CallRequest,
+        Residency,
+        WarmupResult,
+    )
+
+_FRESH_NS: Final = 5 * 10**9
+"""A model that was at work less than five seconds ago is there: no probe needed."""
+
+
+class Server:
+    """Asks one server; used in the engine's thread only.
+
+    Attributes:
+        slots: calls in flight at once.
+        busy: slots taken.
+    """
+
+    def __init__(self, provider: Provider, slots: int, clock: Clock) -> None:
+        self.provider = provider
+        self.slots = slots
+        self.busy = 0
+        self._clock = clock
+        self._seen: dict[str, tuple[Residency, int]] = {}
+
+    @property
+    def has_free_slot(self) -> bool:
+        """Whether another call may begin."""
+        return self.busy < self.slots
+
+    async def ask(self, request: CallRequest, queued_ns: int) -> Answer:
+        """Ask once; errors of the call are in the answer.
+
+        `/api/ps` is read before the call, unless the model has just been at work.
+        """
+        known = self._fresh(request)
+        answer = await ask(
+            self.provider, request, self._clock, queued_ns=queued_ns, known=known
+        )
+        self._note(request, answer)
+        return answer
+
+    async def warm_up(self, request: CallRequest) -> WarmupResult:
+        """Warm one model; a failure is in the result."""
+        self._seen.pop(request.model, None)
+        return await warm_up(self.provider, request, self._clock)
+
+    def _fresh(self, request: CallRequest) -> Residency | None:
+        seen = self._seen.get(request.model)
+        if seen is None:
+            return None
+        residency, at_ns = seen
+        age_ns = self._clock.now_ns() - at_ns
+        is_fresh = age_ns < min(_FRESH_NS, request.keep_alive_s * 1e9 / 2)
+        is_there = residency.serves(request.options.get("num_ctx"))
+        return residency if is_fresh and is_there else None
+
+    def _note(self, request: CallRequest, answer: Answer) -> None:
+        """Remember a model that has answered; an error puts all in doubt."""
+        if answer.reply is None:
+            self._seen.clear()
+        elif answer.residency is not None:
+            there = answer.residency.loaded(request.options.get("num_ctx"))
+            self._seen[request.model] = (there, self._clock.now_ns())

@@ -1,0 +1,75 @@
+"""What one session asks: jobs, and their trials in the order of measurement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_llmbench.prompts.spec import Spec
+    from pytest_llmbench.prompts.suite import Prompt, Suite
+
+
+class Job:
+    """One spec on one suite; what its trials share is worked out once.
+
+    Attributes:
+        nodeid: the suite file's pytest node id.
+        spec_text: the spec as it is stored.
+        label: the part of an id that names the spec: model and variant.
+    """
+
+    __slots__ = ("_seeds", "label", "model", "nodeid", "spec", "spec_text", "suite")
+
+    def __init__(self, nodeid: str, spec: Spec, suite: Suite) -> None:
+        self.nodeid = nodeid
+        self.spec = spec
+        self.suite = suite
+        self.spec_text = str(spec)
+        self.model = str(spec.model)
+        self.label = f"{spec.model}-{spec.variant}"
+        self._seeds: dict[int, int] = {}
+
+    def seed(self, run: int) -> int:
+        """Return the sampling seed of one run."""
+        if run not in self._seeds:
+            self._seeds[run] = self.spec.seed(run)
+        return self._seeds[run]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One prompt in one run of one spec.
+
+    Attributes:
+        run: counted from 1.
+    """
+
+    job: Job
+    prompt: Prompt
+    run: int
+
+    @property
+    def name(self) -> str:
+        """The item's name within its suite file."""
+        return f"{self.prompt.id}[{self.job.label}-run{self.run}]"
+
+    @property
+    def trial_id(self) -> str:
+        """The pytest node id, without anything xdist puts behind it."""
+        return f"{self.job.nodeid}::{self.name}"
+
+    @property
+    def spec(self) -> Spec:
+        """The configuration under test."""
+        return self.job.spec
+
+    @property
+    def suite(self) -> Suite:
+        """The suite the prompt stands in."""
+        return self.job.suite
+
+    @property
+    def seed(self) -> int:
+        """The sampling seed sent with every call of this trial."""
+        return self.job.seed(self.run)
