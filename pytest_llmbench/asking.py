@@ -121,7 +121,10 @@ class Asker:
         slots = self._settings.concurrency_of(model)
         targets = self.targets(model)
         good = [target for target in targets if target not in self._left_out]
-        return [self._engine.server(target, slots) for target in good or targets]
+        servers = [self._engine.server(target) for target in good or targets]
+        for server in servers:
+            server.slots = slots or server.provider.slots
+        return servers
 
     async def ask(self, index: int, server: Server, queued_ns: int) -> Dialogue:
         """Put a trial's prompt to its model, all its turns."""

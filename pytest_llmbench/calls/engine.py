@@ -38,12 +38,8 @@ class Engine:
         self._thread: threading.Thread | None = None
         self._servers: dict[tuple[str, str], Server] = {}
 
-    def server(self, target: Target, slots: int | None = None) -> Server:
+    def server(self, target: Target) -> Server:
         """Return a target's server, opened when it is first needed.
-
-        Args:
-            slots: calls in flight at once; None for the dialect's default. The
-                first to name a server says it.
 
         Raises:
             CallError: no dialect speaks to it.
@@ -51,8 +47,7 @@ class Engine:
         key = (target.provider, target.base_url)
         if key not in self._servers:
             provider = open_provider(target, self.clock, self._debug)
-            count = slots or provider.slots
-            self._servers[key] = Server(provider, count, self.clock)
+            self._servers[key] = Server(provider, self.clock)
         return self._servers[key]
 
     def ask(self, target: Target, request: CallRequest) -> Answer:

@@ -25,13 +25,13 @@ class Server:
     """Asks one server; used in the engine's thread only.
 
     Attributes:
-        slots: calls in flight at once.
+        slots: calls in flight at once; the dialect's default until it is set.
         busy: slots taken.
     """
 
-    def __init__(self, provider: Provider, slots: int, clock: Clock) -> None:
+    def __init__(self, provider: Provider, clock: Clock) -> None:
         self.provider = provider
-        self.slots = slots
+        self.slots = provider.slots
         self.busy = 0
         self._clock = clock
         self._seen: dict[str, tuple[Residency, int]] = {}
