@@ -78,7 +78,8 @@ class IsolatedCalls:
         try:
             child = CallProcess(job)
         except OSError as error:
-            msg = f"{self.where}: no child process for the call: {error.strerror or error}"
+            why = error.strerror or error
+            msg = f"{self.where}: no child process for the call: {why}"
             raise IsolationFailed(msg) from error
         try:
             finished = await self._finished(child, request.limits)

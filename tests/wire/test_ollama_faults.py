@@ -350,6 +350,27 @@ def test_a_fault_is_one_error_and_the_next_call_is_good(
         assert reply_of(ask(engine, server)).text == TEXT
 
 
+@pytest.mark.parametrize(
+    "name", {row.error: name for name, row in ROWS.items()}.values()
+)
+def test_an_error_of_each_kind_comes_through_isolation(
+    engine: Engine, name: str
+) -> None:
+    """From a child process an error has the same kind, words and partial reply."""
+    row = ROWS[name]
+    with FakeOllama(*MODELS) as server:
+        reply_of(ask(engine, server))
+        if row.fault:
+            server.faults.append(row.fault)
+        request = replace(row.request, isolate=True)
+        answer = engine.ask(target_of(server, request.model), request)
+        check(answer, row)
+        assert not server.faults
+    if answer.error and answer.error.partial and row.error is not PromptTruncated:
+        assert answer.error.partial.timings.e2e_ms is None
+        assert answer.error.partial.timings.isolation_ms > 0
+
+
 def test_a_server_that_is_down(engine: Engine) -> None:
     """Refused connections say so and how to start it; it may come back."""
     server = FakeOllama(*MODELS)
