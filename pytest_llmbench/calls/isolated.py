@@ -86,9 +86,10 @@ class IsolatedCalls:
             wall_ms = elapsed_ms(started_ns, self._clock.now_ns())
         except BaseException:  # a limit, Ctrl-C, the engine's end
             child.kill()
+            child.end()
             raise
-        finally:
-            how = child.end()
+        # Aside, for other calls may be timed by this loop.
+        how = await asyncio.to_thread(child.end)
         if finished is None:
             msg = f"{self.where}: the child process of the call died: {how}"
             raise IsolationFailed(msg)

@@ -88,9 +88,8 @@ class CallProcess:
     def end(self) -> str:
         """Wait until the child is gone; return how it ended and its last words.
 
-        It ends by itself after its answer, and is killed if it doesn't. This
-        blocks the event loop for milliseconds, which measures nothing: isolated
-        calls are timed in their children.
+        It ends by itself after its answer, and is killed if it doesn't within
+        two seconds. Callable from any thread, once.
         """
         self._talk.join(_END_S)
         if self._talk.is_alive():

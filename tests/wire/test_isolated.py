@@ -114,7 +114,7 @@ def test_the_record_is_the_same(engine: Engine) -> None:
 
 
 def test_the_cost_is_in_no_latency(engine: Engine) -> None:
-    """Wall time is the child's cost and the call, side by side, neither in the other."""
+    """Wall time is the call and the child's cost, neither of them in the other."""
     with FakeOllama(MODEL) as server:
         reply_of(ask(engine, server))
         server.faults.append(slow_first_byte(0.8))

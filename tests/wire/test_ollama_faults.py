@@ -37,6 +37,7 @@ from fake_ollama import (
     stalls,
 )
 
+from pytest_llmbench.calls.engine import Engine
 from pytest_llmbench.calls.framing import MAX_LINE_BYTES
 from pytest_llmbench.errors import (
     Busy,
@@ -58,8 +59,6 @@ from pytest_llmbench.errors import (
 
 if TYPE_CHECKING:
     from fake_ollama import Fault
-
-    from pytest_llmbench.calls.engine import Engine
 
 TEXT: Final = "One two three four."
 LONG: Final = "word " * 2600
@@ -359,7 +358,9 @@ def test_an_error_of_each_kind_comes_through_isolation(
     """From a child process an error has the same kind, words and partial reply."""
     row = ROWS[name]
     with FakeOllama(*MODELS) as server:
-        reply_of(ask(engine, server))
+        first = Engine()  # another, so that this one has to look what is loaded
+        reply_of(ask(first, server))
+        first.close()
         if row.fault:
             server.faults.append(row.fault)
         request = replace(row.request, isolate=True)
