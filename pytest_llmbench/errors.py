@@ -24,7 +24,8 @@
         ├── StreamTruncated     the stream ended without its end marker
         ├── ProtocolFault       bytes that are not the protocol
         ├── MalformedCall       the server rejected the model's own tool call
-        └── EngineMissing       the embedded engine is not installed or died
+        ├── EngineMissing       the embedded engine is not installed or died
+        └── IsolationFailed     the child process of an isolated call died
 
 Every `CallError` but `CallTimeout` and `MalformedCall` is the harness's, the
 network's or the server's fault: outcome `error`, which counts for nobody.
@@ -195,3 +196,9 @@ class EngineMissing(CallError):
 
     kind = "engine_missing"
     is_permanent = True
+
+
+class IsolationFailed(CallError):
+    """The child process of an isolated call could not start, or has died."""
+
+    kind = "isolation_failed"

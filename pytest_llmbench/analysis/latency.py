@@ -36,6 +36,7 @@ class Latency:
         e2e_ms: last byte, less load.
         load_ms: model load as the server gave it.
         queue_ms: wait in our own queue; part of no other series.
+        isolation_ms: what a child process per call cost; part of no other series.
         prefill_ms: prompt evaluation as the server gave it.
         output_tokens_per_s: decode rate (tokens - 1) / decode time.
         rate_source: `server` where its decode time was given, `client` where
@@ -49,6 +50,7 @@ class Latency:
     e2e_ms: Percentiles
     load_ms: Percentiles
     queue_ms: Percentiles
+    isolation_ms: Percentiles
     prefill_ms: Percentiles
     output_tokens_per_s: Percentiles
     rate_source: RateSource | None
@@ -63,6 +65,7 @@ class Latency:
             "e2e_ms": self.e2e_ms.to_json(),
             "load_ms": self.load_ms.to_json(),
             "queue_ms": self.queue_ms.to_json(),
+            "isolation_ms": self.isolation_ms.to_json(),
             "prefill_ms": self.prefill_ms.to_json(),
             "output_tokens_per_s": self.output_tokens_per_s.to_json(),
             "rate_source": self.rate_source,
@@ -95,6 +98,7 @@ def latency(records: Iterable[Record]) -> Latency:
         e2e_ms=_given(less_load(t.e2e_ms, t.load_ms) for t in timings),
         load_ms=_given(t.load_ms for t in timings),
         queue_ms=_given(t.queue_ms for t in timings),
+        isolation_ms=_given(t.isolation_ms for t in timings),
         prefill_ms=_given(t.prefill_ms for t in timings),
         output_tokens_per_s=percentiles(rate.tokens_per_s for rate in rates),
         rate_source=_source(rates),

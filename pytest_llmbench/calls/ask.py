@@ -11,7 +11,7 @@ from pytest_llmbench.errors import CallError, CallTimeout, PromptTruncated
 
 if TYPE_CHECKING:
     from pytest_llmbench.calls.clock import Clock
-    from pytest_llmbench.calls.providers.base import Provider
+    from pytest_llmbench.calls.providers.base import Caller
     from pytest_llmbench.calls.request import CallRequest, Residency
     from pytest_llmbench.checks.reply import Reply
 
@@ -23,7 +23,7 @@ _COLD_LOAD_MS: Final = 1000.0
 
 
 async def ask(
-    provider: Provider,
+    provider: Caller,
     request: CallRequest,
     clock: Clock,
     *,

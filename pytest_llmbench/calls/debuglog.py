@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -11,6 +11,18 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.clock import Clock
 
 SECRET_WORDS: Final = ("key", "token", "authorization", "secret", "password")
+
+
+class WireLog(Protocol):
+    """What is told of everything that a call sends and receives."""
+
+    def request(self, url: str, body: object) -> None:
+        """Note a request that is about to be sent."""
+        ...
+
+    def line(self, data: bytes) -> None:
+        """Note one line of a response."""
+        ...
 
 
 class DebugLog:

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_llmbench.calls.clock import Clock, SystemClock
+from pytest_llmbench.calls.isolated import IsolatedCalls
 from pytest_llmbench.calls.providers import open_provider
 from pytest_llmbench.calls.request import Answer, WarmupResult
 from pytest_llmbench.calls.server import Server
@@ -47,7 +48,8 @@ class Engine:
         key = (target.provider, target.base_url)
         if key not in self._servers:
             provider = open_provider(target, self.clock, self._debug)
-            self._servers[key] = Server(provider, self.clock)
+            isolated = IsolatedCalls(provider, target, self.clock, self._debug)
+            self._servers[key] = Server(provider, isolated, self.clock)
         return self._servers[key]
 
     def ask(self, target: Target, request: CallRequest) -> Answer:

@@ -9,7 +9,7 @@ from pytest_llmbench.calls.warmup import warm_up
 
 if TYPE_CHECKING:
     from pytest_llmbench.calls.clock import Clock
-    from pytest_llmbench.calls.providers.base import Provider
+    from pytest_llmbench.calls.providers.base import Caller, Provider
     from pytest_llmbench.calls.request import (
         Answer,
         CallRequest,
@@ -24,13 +24,17 @@ _FRESH_NS: Final = 5 * 10**9
 class Server:
     """Asks one server; used in the engine's thread only.
 
+    Args:
+        isolated: the same provider, for calls in child processes.
+
     Attributes:
         slots: calls in flight at once; the dialect's default until it is set.
         busy: slots taken.
     """
 
-    def __init__(self, provider: Provider, clock: Clock) -> None:
+    def __init__(self, provider: Provider, isolated: Caller, clock: Clock) -> None:
         self.provider = provider
+        self._isolated = isolated
         self.slots = provider.slots
         self.busy = 0
         self._clock = clock
@@ -47,8 +51,9 @@ class Server:
         `/api/ps` is read before the call, unless the model has just been at work.
         """
         known = self._fresh(request)
+        caller = self._isolated if request.isolate else self.provider
         answer = await ask(
-            self.provider, request, self._clock, queued_ns=queued_ns, known=known
+            caller, request, self._clock, queued_ns=queued_ns, known=known
         )
         self._note(request, answer)
         return answer

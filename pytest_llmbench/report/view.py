@@ -166,6 +166,7 @@ def _facts(job: JobSummary, warmup: WarmupResult | None) -> Iterator[tuple[str, 
         yield "TTFT", _series(job.latency.ttft_ms)
         yield "E2E", _series(job.latency.e2e_ms) + _timed_out(job)
         yield "load", _load(job.latency.load_ms)
+        yield from _isolation(job.latency.isolation_ms)
         yield from _rate(job)
     if job.outcomes["error"]:
         share = numbers.percent(job.error_rate)
@@ -233,6 +234,11 @@ def _load(series: Percentiles) -> str:
     if not series.n:
         return "not told by the server"
     return f"{_series(series)}, in neither of the above"
+
+
+def _isolation(series: Percentiles) -> Iterator[tuple[str, str]]:
+    if series.n:
+        yield "isolation", f"{_series(series)}, in none of the above"
 
 
 def _timed_out(job: JobSummary) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from asking import LIMITS, WEATHER, error_of, question, reply_of
+from child_processes import HAS_PROC, one_call_child
 from fake_ollama_probe import wait_until
 from typing_extensions import override
 
@@ -92,7 +93,7 @@ def test_a_start_within_the_call_is_its_load(engine: Engine) -> None:
     assert times.load_ms
     assert times.ttft_ms
     assert times.e2e_ms
-    assert 0 < times.load_ms < times.ttft_ms < times.e2e_ms
+    assert 0 < times.load_ms < times.ttft_ms <= times.e2e_ms
     assert reply_of(warm).timings.load_ms == 0.0
 
 
@@ -242,6 +243,55 @@ def test_an_engine_that_is_not_installed_is_told(
     result = engine.warm_up(TARGET, question(model=NAME))
     assert result.status == "failed"
     assert "pip install" in result.detail
+
+
+def test_an_isolated_call_uses_the_running_engine(
+    engine: Engine, child: EmbeddedServer
+) -> None:
+    """Calls in child processes ask this process's one engine, with equal replies."""
+    prompt, fields = "What's the weather in Oslo?", {"tools": (WEATHER,), "seed": 3}
+    plain = reply_of(asked(engine, prompt, **fields))
+    pid = pid_of(child)
+    isolated = reply_of(asked(engine, prompt, isolate=True, **fields))
+    assert child.pid == pid
+    assert [call.arguments for call in isolated.tool_calls] == [{"city": "Oslo"}]
+    assert (isolated.text, isolated.usage) == (plain.text, plain.usage)
+    assert isolated.timings.load_ms == 0.0
+    assert isolated.timings.isolation_ms
+    assert plain.timings.isolation_ms is None
+
+
+def test_a_start_within_an_isolated_call_is_its_load(engine: Engine) -> None:
+    """The engine is started here, and its start is load, no cost of isolation."""
+    cold = asked(engine, isolate=True)
+    assert cold.is_resident is False
+    times = reply_of(cold).timings
+    assert times.load_ms
+    assert times.ttft_ms
+    assert times.e2e_ms
+    assert 0 < times.load_ms < times.ttft_ms <= times.e2e_ms
+    assert times.isolation_ms
+
+
+@pytest.mark.skipif(not HAS_PROC, reason="children are seen in /proc")
+def test_an_engine_that_dies_in_an_isolated_call_is_told(
+    engine: Engine, child: EmbeddedServer
+) -> None:
+    """The engine's own death is the error, as without isolation."""
+    reply_of(asked(engine))
+    pid = pid_of(child)
+
+    def kill_engine() -> None:
+        one_call_child()
+        os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_engine)
+    killer.start()
+    error = error_of(asked(engine, isolate=True))
+    killer.join()
+    assert type(error) is EngineMissing
+    assert "the embedded engine died: SIGKILL" in str(error)
+    assert reply_of(asked(engine, isolate=True)).timings.load_ms
 
 
 def test_close_ends_process_and_threads(engine: Engine, child: EmbeddedServer) -> None:

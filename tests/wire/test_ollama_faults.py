@@ -37,6 +37,7 @@ from fake_ollama import (
     stalls,
 )
 
+from pytest_llmbench.calls.engine import Engine
 from pytest_llmbench.calls.framing import MAX_LINE_BYTES
 from pytest_llmbench.errors import (
     Busy,
@@ -58,8 +59,6 @@ from pytest_llmbench.errors import (
 
 if TYPE_CHECKING:
     from fake_ollama import Fault
-
-    from pytest_llmbench.calls.engine import Engine
 
 TEXT: Final = "One two three four."
 LONG: Final = "word " * 2600
@@ -348,6 +347,29 @@ def test_a_fault_is_one_error_and_the_next_call_is_good(
         check(answer, row)
         assert not server.faults
         assert reply_of(ask(engine, server)).text == TEXT
+
+
+@pytest.mark.parametrize(
+    "name", {row.error: name for name, row in ROWS.items()}.values()
+)
+def test_an_error_of_each_kind_comes_through_isolation(
+    engine: Engine, name: str
+) -> None:
+    """From a child process an error has the same kind, words and partial reply."""
+    row = ROWS[name]
+    with FakeOllama(*MODELS) as server:
+        first = Engine()  # another, so that this one has to look what is loaded
+        reply_of(ask(first, server))
+        first.close()
+        if row.fault:
+            server.faults.append(row.fault)
+        request = replace(row.request, isolate=True)
+        answer = engine.ask(target_of(server, request.model), request)
+        check(answer, row)
+        assert not server.faults
+    if answer.error and answer.error.partial and row.error is not PromptTruncated:
+        assert answer.error.partial.timings.e2e_ms is None
+        assert answer.error.partial.timings.isolation_ms > 0
 
 
 def test_a_server_that_is_down(engine: Engine) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from pytest_llmbench.calls.embedded import server
+from pytest_llmbench.calls.ending import ending
 from pytest_llmbench.errors import CallError, EngineMissing, LoadFailed
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ class _Child:
         self._drain.join(_GRACE_S)
         lines = [line.decode(errors="replace").strip() for line in self._errors]
         said = " | ".join([line for line in lines if line][-_SHOWN_LINES:])
-        return f"{_ending(self.process.returncode)}: {said or 'it said nothing'}"
+        return f"{ending(self.process.returncode)}: {said or 'it said nothing'}"
 
     def _start_error(self) -> CallError:
         """Tell apart, by the exit status, why the child ended before it was ready."""
@@ -266,11 +267,3 @@ def _first_line(stream: IO[bytes], timeout_s: float) -> bytes | None:
         return lines.get(timeout=timeout_s)
     except queue.Empty:
         return None
-
-
-def _ending(status: int) -> str:
-    if status >= 0:
-        return f"exit status {status}"
-    with contextlib.suppress(ValueError):
-        return signal.Signals(-status).name
-    return f"signal {-status}"

@@ -8,8 +8,8 @@ from pytest_llmbench.errors import Unsupported
 
 if TYPE_CHECKING:
     from pytest_llmbench.calls.clock import Clock
-    from pytest_llmbench.calls.debuglog import DebugLog
-    from pytest_llmbench.calls.providers.base import Provider
+    from pytest_llmbench.calls.debuglog import WireLog
+    from pytest_llmbench.calls.providers.base import Caller, Provider
     from pytest_llmbench.calls.request import Target
 
 SPOKEN: Final = ("ollama", "embedded")
@@ -24,7 +24,7 @@ def is_local(target: Target) -> bool:
     return target.provider in LOCAL
 
 
-def open_provider(target: Target, clock: Clock, debug: DebugLog | None) -> Provider:
+def open_provider(target: Target, clock: Clock, debug: WireLog | None) -> Provider:
     """Return the provider that speaks to a target's server.
 
     Dialects are imported here, so that a run pays only for those it uses.
@@ -46,3 +46,21 @@ def open_provider(target: Target, clock: Clock, debug: DebugLog | None) -> Provi
         return embedded
     msg = f"no dialect for provider {target.provider!r}; known: {', '.join(SPOKEN)}"
     raise Unsupported(msg)
+
+
+def open_caller(target: Target, clock: Clock, debug: WireLog | None) -> Caller:
+    """Return what asks a target's server, in a process that owns no server.
+
+    Args:
+        target: for `embedded`, with the running engine's address.
+
+    Raises:
+        Unsupported: as for `open_provider`.
+    """
+    if target.provider == "embedded":
+        from pytest_llmbench.calls.providers.running_engine import RunningEngine
+
+        running = RunningEngine(target.base_url, clock)
+        running.transport.debug = debug
+        return running
+    return open_provider(target, clock, debug)

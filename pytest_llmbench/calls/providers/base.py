@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from pytest_llmbench.calls.request import CallRequest, ModelFacts, Residency
     from pytest_llmbench.checks.reply import Reply
 
 
-class Provider(Protocol):
-    """One server, spoken to in its dialect.
+class Caller(Protocol):
+    """One server as far as a call needs it.
 
     All methods raise a `CallError` for whatever the server or network does.
     """
@@ -20,16 +22,28 @@ class Provider(Protocol):
         """Name the server for messages and records, without any secret."""
         ...
 
-    @property
-    def slots(self) -> int:
-        """How many calls may be in flight at once by default."""
-        ...
-
     async def ask(self, request: CallRequest) -> Reply:
         """Send one request and return its complete reply.
 
         An error carries in `partial` what had come by then.
         """
+        ...
+
+    async def residency(self, model: str) -> Residency | None:
+        """Say whether the model is loaded; None where the dialect can't."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections and child processes."""
+        ...
+
+
+class Provider(Caller, Protocol):
+    """One server, spoken to in its dialect."""
+
+    @property
+    def slots(self) -> int:
+        """How many calls may be in flight at once by default."""
         ...
 
     async def facts(self, model: str) -> ModelFacts:
@@ -40,10 +54,6 @@ class Provider(Protocol):
         """
         ...
 
-    async def residency(self, model: str) -> Residency | None:
-        """Say whether the model is loaded; None where the dialect can't."""
-        ...
-
     async def preload(self, request: CallRequest) -> float | None:
         """Load the model; return the load's seconds where the server tells."""
         ...
@@ -52,6 +62,20 @@ class Provider(Protocol):
         """List the models the server has."""
         ...
 
-    async def close(self) -> None:
-        """Release connections and child processes."""
+
+@runtime_checkable
+class StartsItsServer(Protocol):
+    """A provider whose server is a child of this process, started on demand."""
+
+    async def ask_by(
+        self,
+        request: CallRequest,
+        call: Callable[[str, CallRequest], Awaitable[Reply]],
+    ) -> Reply:
+        """Do what `ask` does, but leave the call itself to `call`.
+
+        Args:
+            call: gets the running server's address and the request, and returns
+                the complete reply; its clock starts when it is called.
+        """
         ...

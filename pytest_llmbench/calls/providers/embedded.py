@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_llmbench.calls.clock import elapsed_ms
 from pytest_llmbench.calls.embedded.process import EmbeddedServer
-from pytest_llmbench.calls.providers.http import HttpTransport
-from pytest_llmbench.calls.providers.openai import ask_chat
+from pytest_llmbench.calls.providers.running_engine import NAME, RunningEngine
 from pytest_llmbench.calls.request import ModelFacts, Residency
-from pytest_llmbench.errors import ModelMissing, StreamTruncated, Unreachable
+from pytest_llmbench.errors import (
+    CallError,
+    ModelMissing,
+    StreamTruncated,
+    Unreachable,
+)
 from pytest_llmbench.prompts.spec import EMBEDDED_MODEL
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from pytest_llmbench.calls.clock import Clock
-    from pytest_llmbench.calls.debuglog import DebugLog
+    from pytest_llmbench.calls.debuglog import WireLog
     from pytest_llmbench.calls.request import CallRequest
     from pytest_llmbench.checks.reply import Reply
-
-_EXTRA = {"cache_prompt": False}
-"""The engine's prompt cache would make repeats of a prompt look fast."""
 
 _DYING_S: Final = 0.2
 """The connections of a dying engine break some milliseconds before it is gone."""
@@ -31,13 +34,13 @@ class EmbeddedProvider:
     """A llama.cpp child process with the package's own small model."""
 
     slots = 1
-    where = "the embedded engine"
+    where = NAME
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._server = EmbeddedServer()
-        self._transport: HttpTransport | None = None
-        self.debug: DebugLog | None = None
+        self._running: RunningEngine | None = None
+        self.debug: WireLog | None = None
 
     async def ask(self, request: CallRequest) -> Reply:
         """Send one chat completion, starting the engine if it does not run.
@@ -45,24 +48,30 @@ class EmbeddedProvider:
         A start inside the call counts as load: it is in `load_ms`, and in TTFT
         and E2E too, as with a server that loads on demand.
         """
-        start_ns = self._clock.now_ns()
+        return await self.ask_by(request, self._call)
+
+    async def ask_by(
+        self,
+        request: CallRequest,
+        call: Callable[[str, CallRequest], Awaitable[Reply]],
+    ) -> Reply:
+        """Do what `ask` does, but leave the call itself to `call`."""
         load_s = await self._ensure_started(request.limits.load_s)
+        load_ms = (load_s or 0.0) * 1e3
         named = replace(
             request,
             model=self._server.model_name,
             limits=replace(request.limits, is_loading=False),  # it has loaded
         )
         try:
-            transport = self._connected()
-            reply = await ask_chat(transport, named, extra=_EXTRA, start_ns=start_ns)
-        except (StreamTruncated, Unreachable) as error:
-            death = await asyncio.to_thread(self._server.death, _DYING_S)
+            reply = await call(self._server.url, named)
+        except CallError as error:
+            error.partial = error.partial and _after_load(error.partial, load_ms)
+            death = await self._death_behind(error)
             if death is None:
                 raise
-            death.partial = error.partial
             raise death from None
-        load_ms = None if load_s is None else load_s * 1e3
-        return replace(reply, timings=replace(reply.timings, load_ms=load_ms or 0.0))
+        return _after_load(reply, load_ms)
 
     async def facts(self, model: str) -> ModelFacts:
         """Identify model file and engine; nothing has to run for it."""
@@ -102,26 +111,46 @@ class EmbeddedProvider:
         await self._disconnect()
         await asyncio.to_thread(self._server.stop)
 
+    async def _call(self, url: str, request: CallRequest) -> Reply:
+        if self._running is None:
+            self._running = RunningEngine(url, self._clock)
+        self._running.transport.debug = self.debug
+        return await self._running.ask(request)
+
+    async def _death_behind(self, error: CallError) -> CallError | None:
+        """Return the engine's death if that is why a call failed."""
+        if not isinstance(error, StreamTruncated | Unreachable):
+            return None
+        death = await asyncio.to_thread(self._server.death, _DYING_S)
+        if death is not None:
+            death.partial = error.partial
+        return death
+
     async def _ensure_started(self, timeout_s: float) -> float | None:
         if self._server.is_running:
             return None
         started_ns = self._clock.now_ns()
         await self._disconnect()
         await asyncio.to_thread(self._server.start, timeout_s)
-        self._connected()
         return elapsed_ms(started_ns, self._clock.now_ns()) / 1e3
 
     async def _disconnect(self) -> None:
-        if self._transport is not None:
-            await self._transport.close()
-            self._transport = None
+        running, self._running = self._running, None
+        if running is not None:
+            await running.close()
 
-    def _connected(self) -> HttpTransport:
-        url = self._server.url
-        if self._transport is None:
-            # The server closes after every streamed reply: never reuse.
-            self._transport = HttpTransport(
-                url, self._clock, name=self.where, keep_alive=False
-            )
-        self._transport.debug = self.debug
-        return self._transport
+
+def _after_load(reply: Reply, load_ms: float) -> Reply:
+    """Put the engine's start before a call's own times, as a load inside them."""
+
+    def later(interval_ms: float | None) -> float | None:
+        return None if interval_ms is None else interval_ms + load_ms
+
+    timings = replace(
+        reply.timings,
+        ttft_ms=later(reply.timings.ttft_ms),
+        ttfc_ms=later(reply.timings.ttfc_ms),
+        e2e_ms=later(reply.timings.e2e_ms),
+        load_ms=load_ms,
+    )
+    return replace(reply, timings=timings)

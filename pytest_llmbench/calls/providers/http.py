@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from pytest_llmbench.calls.clock import Clock
-    from pytest_llmbench.calls.debuglog import DebugLog
+    from pytest_llmbench.calls.debuglog import WireLog
     from pytest_llmbench.calls.request import Limits
 
 _HEADERS: Final = {"accept-encoding": "identity", "content-type": "application/json"}
@@ -79,7 +79,7 @@ class HttpTransport:
         self._url = re.sub(r"//[^/]*@", "//", base_url)  # no password in messages
         self.where = f"{name} at {self._url}" if name else self._url
         self.clock = clock
-        self.debug: DebugLog | None = None
+        self.debug: WireLog | None = None
         self._hint = hint
         with self._foreign_errors(lambda: False):
             self._base = _url(base_url)

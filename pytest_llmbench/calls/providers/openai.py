@@ -56,19 +56,16 @@ async def ask_chat(
     *,
     path: str = "/v1/chat/completions",
     extra: Mapping[str, Any] | None = None,
-    start_ns: int | None = None,
 ) -> Reply:
     """Send one streamed chat completion and return its complete reply.
 
     Args:
         extra: fields of this server's own, put into the body.
-        start_ns: when the call began, if that was before its request is sent
-            (a server that had to be started first).
 
     Raises:
         CallError: whatever the server or network does.
     """
-    builder = ReplyBuilder(transport.clock.now_ns() if start_ns is None else start_ns)
+    builder = ReplyBuilder(transport.clock.now_ns())
     stream = ChatStream(builder, transport.where)
     body = {**_chat_body(request), **(extra or {})}
     try:

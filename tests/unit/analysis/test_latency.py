@@ -62,6 +62,19 @@ def test_only_complete_replies_count() -> None:
     assert found.e2e_ms.p50 == 2000.0
 
 
+def test_isolation_is_a_series_of_its_own() -> None:
+    """What a child process cost is in no latency, and counted where there was one."""
+    found = latency([
+        make_record(reply=make_reply(isolation_ms=80.0)),
+        make_record(reply=make_reply(isolation_ms=90.0)),
+        make_record(reply=make_reply()),
+    ])
+    assert (found.isolation_ms.p50, found.isolation_ms.n) == (85.0, 2)
+    assert found.isolation_ms.reason_p95 == "p95 needs n >= 20, n is 2"
+    assert (found.ttft_ms.p50, found.e2e_ms.p50) == (200.0, 1000.0)
+    assert found.to_json()["isolation_ms"]["p50"] == 85.0
+
+
 def test_without_streaming_ttft_is_absent() -> None:
     """A reply without a first delta is in E2E and in no TTFT."""
     found = latency([make_record(reply=make_reply(ttft_ms=None, ttfc_ms=None))])

@@ -78,6 +78,14 @@ def test_the_main_facts() -> None:
     assert facts(MAIN_EXAMPLE)["load"] == "not told by the server"
 
 
+def test_isolation_is_shown_where_there_is_any() -> None:
+    """Its cost has a line of its own, behind the latencies that do not hold it."""
+    found = facts(MAIN_EXAMPLE, reply=make_reply(isolation_ms=85.0))
+    assert found["isolation"] == "p50 85 ms, p95 85 ms (n=84), in none of the above"
+    assert list(found).index("isolation") == list(found).index("load") + 1
+    assert "isolation" not in facts(MAIN_EXAMPLE)
+
+
 def test_p95_waits_for_twenty() -> None:
     """Below twenty samples the place of p95 says why it is empty."""
     assert facts({"P1": "PPP"})["TTFT"] == "p50 200 ms, p95 at n>=20 (n=3)"
