@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from pytest_llmbench.calls.request import CallRequest, ModelFacts, Residency
+    from collections.abc import Sequence
+
+    from pytest_llmbench.calls.request import (
+        CallRequest,
+        ModelFacts,
+        Occupancy,
+        Residency,
+    )
     from pytest_llmbench.checks.reply import Reply
 
 
@@ -54,4 +61,17 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Release connections and child processes."""
+        ...
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """A provider whose server says what it holds in memory."""
+
+    async def occupancy(self, models: Sequence[str]) -> Occupancy:
+        """Say what the server holds, and how large these models are.
+
+        Raises:
+            CallError: the server can't be asked.
+        """
         ...
