@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_llmbench.errors import CallError, SpecError
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from pytest_llmbench.calls.engine import Engine
-    from pytest_llmbench.calls.request import Target
 
 STARTER = """\
 # A first suite. Run it with: pytest {name} --model MODEL --runs 7
@@ -56,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from pytest_llmbench.commands.compare import add_compare
+    from pytest_llmbench.commands.doctor import add_doctor
     from pytest_llmbench.runs.schemas import SCHEMAS
 
     parser = argparse.ArgumentParser(
@@ -72,9 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     init = commands.add_parser("init", help="write a starter suite")
     init.add_argument("path", nargs="?", default="suites/starter.bench.yaml")
     init.set_defaults(run=_init)
-    doctor = commands.add_parser("doctor", help="check the server, model and machine")
-    doctor.add_argument("--model", default="", metavar="M", help="model to look for")
-    doctor.set_defaults(run=_doctor)
+    add_doctor(commands)
     add_compare(commands)
     return parser
 
@@ -103,53 +96,6 @@ def _init(arguments: argparse.Namespace) -> int:
     except OSError as error:
         return _complain(f"init: {path}: {error.strerror}")
     _say(f"wrote {path}\nrun it: pytest {path} --model MODEL --runs 7")
-    return 0
-
-
-def _doctor(arguments: argparse.Namespace) -> int:
-    from pytest_llmbench.calls.clock import SystemClock
-    from pytest_llmbench.calls.engine import Engine
-    from pytest_llmbench.runs.inventory import host_facts, snapshot
-
-    now = SystemClock().utc()
-    for key, value in {**host_facts(), **snapshot(Path.cwd(), now)}.items():
-        _say(f"{key:<10}{json.dumps(value)}")
-    try:
-        target = _doctor_target(arguments.model)
-    except SpecError as error:
-        return _complain(f"--model: {error}")
-    engine = Engine()
-    try:
-        return _check_server(engine, target)
-    except CallError as error:
-        _say(f"{'problem':<10}{error}")
-        return 1
-    finally:
-        engine.close()
-
-
-def _doctor_target(model: str) -> Target:
-    from pytest_llmbench.calls.providers.ollama_host import base_url_from_host
-    from pytest_llmbench.calls.request import Target
-    from pytest_llmbench.prompts.spec import parse_model
-
-    url = base_url_from_host(os.environ.get("OLLAMA_HOST", ""))
-    if not model:
-        return Target(provider="ollama", model="", base_url=url)
-    name = parse_model(model)
-    is_ollama = name.provider == "ollama"
-    return Target(
-        provider=name.provider, model=name.name, base_url=url if is_ollama else ""
-    )
-
-
-def _check_server(engine: Engine, target: Target) -> int:
-    if not target.model:
-        _say(f"{'models':<10}{', '.join(engine.model_names(target)) or 'none'}")
-        return 0
-    facts = engine.facts(target)
-    for key, value in facts.to_json().items():
-        _say(f"{key:<16}{value}")
     return 0
 
 

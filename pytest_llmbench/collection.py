@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmbench.bars import bars
+from pytest_llmbench.guarding import guard
 from pytest_llmbench.items import PromptItem
+from pytest_llmbench.report.guard import header_lines
 from pytest_llmbench.report.numbers import counted
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ def start(session: BenchSession, items: Sequence[pytest.Item]) -> str:
     session.plan(trials, bars(found))
     if session.config.option.collectonly or session.is_worker or not trials:
         return ""
-    return session.preflight(trials)
+    models = dict.fromkeys(trial.spec.model for trial in trials)
+    return session.preflight(trials) or guard(session, models)
 
 
 def plan_lines(session: BenchSession, items: Sequence[pytest.Item]) -> list[str]:
@@ -77,6 +80,7 @@ def plan_lines(session: BenchSession, items: Sequence[pytest.Item]) -> list[str]
     return [
         line,
         f"llmbench: records go to {session.settings.shown(session.folder.path)}",
+        *header_lines(session.ledger.sighting),
     ]
 
 

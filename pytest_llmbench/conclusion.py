@@ -9,6 +9,7 @@ from pytest_llmbench.analysis.summary import summarise_all, variance_report
 from pytest_llmbench.policy.baseline import Baseline
 from pytest_llmbench.policy.decision import decide, gate_met
 from pytest_llmbench.policy.feedback import RunEvidence, harness_feedback
+from pytest_llmbench.report.guard import findings_json, warnings
 from pytest_llmbench.report.markdown import markdown
 from pytest_llmbench.report.view import RunView, job_view
 from pytest_llmbench.runs.folder import RESULTS, write_json
@@ -137,6 +138,7 @@ def _inventory(ledger: Ledger, settings: Settings, now: datetime) -> dict[str, A
         "models": list(ledger.facts.values()),
         "warmups": [warmup.to_json() for warmup in ledger.warmups.values()],
         "snapshots": {"before": ledger.before, "after": after},
+        "guard": findings_json(ledger.sighting),
     }
 
 
@@ -246,6 +248,8 @@ def _files(ledger: Ledger, settings: Settings) -> tuple[tuple[str, str], ...]:
 
 
 def _notes(ledger: Ledger) -> Iterator[str]:
+    for warning in warnings(ledger.sighting):
+        yield f"before the run: {warning}"
     warmups: Sequence[WarmupResult] = list(ledger.warmups.values())
     for warmup in warmups:
         if warmup.status == "failed":

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from typing_extensions import override
 from xdist.scheduler import LoadGroupScheduling
+
+from pytest_llmbench.guarding import guard
+from pytest_llmbench.report.guard import header_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_llmbench.session import BenchSession
 
 _MARK = ".bench.y"
 
@@ -23,6 +31,25 @@ class ModelScheduling(LoadGroupScheduling):  # type: ignore[misc] # xdist is unt
     def _split_scope(self, nodeid: str) -> str:
         """Return what is kept together: a trial's suite-independent model."""
         return trial_group(nodeid) or str(super()._split_scope(nodeid))
+
+
+def guard_workers(session: BenchSession, nodeids: Iterable[str]) -> str:
+    """Look at the servers of these trials, once, and show what is seen.
+
+    Returns:
+        Why the run must not start, or an empty text.
+    """
+    if session.ledger.sighting is not None:
+        return ""
+    groups = {trial_group(nodeid) for nodeid in nodeids}
+    models = [model for model in session.settings.models if str(model) in groups]
+    fault = guard(session, models)
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and not fault:
+        reporter.ensure_newline()
+        for line in header_lines(session.ledger.sighting):
+            reporter.write_line(line)
+    return fault
 
 
 def trial_group(nodeid: str) -> str:

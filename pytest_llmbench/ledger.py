@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from pytest_llmbench.policy.guard import Sighting
     from pytest_llmbench.runs.folder import RunFolder
     from pytest_llmbench.runs.record import Record
     from pytest_llmbench.settings import Settings
@@ -30,6 +31,7 @@ class Ledger:
         warmups: results by model.
         options: sampling options by spec, `VARIES` where its prompts differ.
         before: the machine's snapshot from before the first trial.
+        sighting: what was seen of servers and machine then; None if not looked at.
         replay_of: the file whose replies are judged again; None if asked.
         reruns: judged trials that were run again; the first attempt counts.
         changed_prompts: ids whose replayed replies answer another question.
@@ -42,6 +44,7 @@ class Ledger:
         self.warmups: dict[str, WarmupResult] = {}
         self.options: dict[str, dict[str, Any]] = {}
         self.before: dict[str, Any] | None = None
+        self.sighting: Sighting | None = None
         self.replay_of: str | None = None
         self.reruns = 0
         self.foreign_failures = 0

@@ -67,6 +67,10 @@ def llmbench_warmup(
     return session_of(pytestconfig).trials.prepare
 
 
+def _is_trial(nodeid: str) -> bool:
+    return nodeid.partition("::")[0].endswith(SUFFIXES)
+
+
 def _is_bench_project(config: pytest.Config) -> bool:
     root = config.rootpath
     if is_any_given(config) or (root / "llmbench.toml").is_file():
@@ -189,6 +193,16 @@ class BenchHooks:
         output = getattr(node, "workeroutput", None)
         if output and self._session is not None:
             self._session.take_unreported(output)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Look at servers and machine for the workers, which only ask models."""
+        if any(map(_is_trial, ids)):
+            from pytest_llmbench.distribution import guard_workers
+
+            fault = guard_workers(_checked(self._config), ids)
+            if fault:
+                raise pytest.UsageError(fault)
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist's classes

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_llmbench.calls.clock import Clock, SystemClock
 from pytest_llmbench.calls.isolated import IsolatedCalls
+from pytest_llmbench.calls.occupancy import occupancies
 from pytest_llmbench.calls.providers import open_provider
 from pytest_llmbench.calls.request import Answer, WarmupResult
 from pytest_llmbench.calls.server import Server
 from pytest_llmbench.errors import CallError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
     from pytest_llmbench.calls.debuglog import DebugLog
-    from pytest_llmbench.calls.request import CallRequest, ModelFacts, Target
+    from pytest_llmbench.calls.providers.base import Provider
+    from pytest_llmbench.calls.request import CallRequest, ModelFacts, Occupancy, Target
 
 _T = TypeVar("_T")
 _CLOSE_S = 10.0
@@ -89,6 +92,19 @@ class Engine:
             CallError: the server can't be reached.
         """
         return self.wait(self.server(target).provider.model_names())
+
+    def occupancies(self, slots: Mapping[Target, int | None]) -> list[Occupancy]:
+        """Look at each server once; those that can't be asked are left out.
+
+        Args:
+            slots: by target, what `server` takes.
+        """
+        asked: dict[Provider, list[str]] = {}
+        for target, count in slots.items():
+            with suppress(CallError):
+                provider = self.server(target, count).provider
+                asked.setdefault(provider, []).append(target.model)
+        return self.wait(occupancies(asked))
 
     def wait(self, work: Coroutine[object, object, _T]) -> _T:
         """Do some work in the loop and return its result."""

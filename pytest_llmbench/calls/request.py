@@ -115,6 +115,45 @@ class Residency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A model that a server holds in memory.
+
+    Attributes:
+        tested_as: the name by which the run asks it at this server; empty if
+            the run does not.
+        size_bytes: memory it takes; None if not told.
+        gpu_share: part of it in VRAM, 0 to 1; None if not told.
+        expires_at: when the server will drop it, in its own words.
+    """
+
+    name: str
+    tested_as: str = ""
+    size_bytes: int | None = None
+    gpu_share: float | None = None
+    expires_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occupancy:
+    """What a server holds, and what the run will put there.
+
+    Attributes:
+        server: where it is, as messages name it.
+        is_local: whether it runs on this machine, as far as its address says.
+        is_child: whether it is a process of our own, which nobody else uses and
+            which computes on the CPU.
+        loaded: what it holds in memory now.
+        sizes_bytes: by name of a tested model, the size of its file.
+    """
+
+    server: str
+    is_local: bool
+    is_child: bool = False
+    loaded: tuple[LoadedModel, ...] = ()
+    sizes_bytes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
     """What identifies a model and its server; empty where not told.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 80
 _LABEL: Final = 15
-_UNIT_SPACE: Final = re.compile(r"(?<=[0-9]) (?=(?:s|ms|%)(?![a-z]))")
+_UNIT_SPACE: Final = re.compile(r"(?<=[0-9]) (?=(?:s|ms|%|[KMGT]iB)(?![a-z]))")
 _KEEP: Final = "\N{NO-BREAK SPACE}"
 """Stands between a number and its unit while lines are broken."""
 

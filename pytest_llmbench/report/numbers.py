@@ -116,6 +116,34 @@ def count(value: float | None) -> str:
     return NONE if value is None else f"{value:g}"
 
 
+def size(value_bytes: float | None) -> str:
+    """Show an amount of memory in the unit that suits it, to two digits below 10.
+
+    >>> size(7.1 * 1024**3), size(18 * 1024**3), size(3_000_000), size(None)
+    ('7.1 GiB', '18 GiB', '2.9 MiB', '-')
+    """
+    if value_bytes is None:
+        return NONE
+    number, unit = value_bytes / 1024, "KiB"
+    for larger in ("MiB", "GiB", "TiB"):
+        if number < 1023.5:  # noqa: PLR2004 - shown as 1024
+            break
+        number, unit = number / 1024, larger
+    shown = f"{number:.1f}".removesuffix(".0") if number < 9.95 else f"{number:.0f}"  # noqa: PLR2004 - two digits
+    return f"{shown} {unit}"
+
+
+def size_of(part_bytes: float, whole_bytes: float) -> str:
+    """Show a part of an amount of memory; a common unit is said once.
+
+    >>> size_of(7.1 * 1024**3, 8 * 1024**3), size_of(400 * 1024**2, 8 * 1024**3)
+    ('7.1 of 8 GiB', '400 MiB of 8 GiB')
+    """
+    part, whole = size(part_bytes), size(whole_bytes)
+    is_same = part.rpartition(" ")[2] == whole.rpartition(" ")[2]
+    return f"{part.rpartition(' ')[0] if is_same else part} of {whole}"
+
+
 def counted(number: int, word: str) -> str:
     """Show a count with its word.
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
-_NVIDIA_QUERY = "name,memory.total,memory.used,driver_version"
+_NVIDIA_QUERY = (
+    "name,memory.total,memory.used,memory.free,utilization.gpu,driver_version"
+)
 _GPU_TIMEOUT_S = 5.0
 
 
@@ -29,10 +31,12 @@ def host_facts() -> dict[str, Any]:
 def snapshot(disk_path: Path, now: datetime) -> dict[str, Any]:
     """Return what changes over a run, as plain JSON; what can't be read is null.
 
-    Sizes are in bytes, GPU memory in MiB as `nvidia-smi` gives it.
+    Sizes are in bytes, GPU memory in MiB as `nvidia-smi` gives it. `load_1m` is
+    the mean number of processes that wanted to run over the last minute.
     """
     return {
         "taken_at": now.isoformat(),
+        "load_1m": _load(),
         "ram": _memory(),
         "disk": _disk(disk_path),
         "gpus": _gpus(),
@@ -48,6 +52,13 @@ def _cpu_model() -> str | None:
         if line.startswith(("model name", "Model")):
             return line.partition(":")[2].strip()
     return platform.machine()
+
+
+def _load() -> float | None:
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):  # Windows has no such call
+        return None
 
 
 def _memory() -> dict[str, int | None]:
@@ -86,18 +97,23 @@ def _gpus() -> list[dict[str, Any]] | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    rows = [line.split(", ") for line in done.stdout.splitlines() if line.strip()]
-    return [_gpu(row) for row in rows]
+    rows = [line.split(",") for line in done.stdout.splitlines() if line.strip()]
+    return [_gpu([cell.strip() for cell in row]) for row in rows]
 
 
 def _gpu(row: list[str]) -> dict[str, Any]:
-    def number(text: str) -> int | None:
-        return int(text) if text.strip().isdecimal() else None
+    """Read one row; a cell such as `[N/A]` is null."""
 
-    name, total, used, driver = (*row, "", "", "", "")[:4]
+    def number(text: str) -> int | None:
+        return int(text) if text.isascii() and text.isdecimal() else None
+
+    cells = (*row, "", "", "", "", "", "")[:6]
+    name, total, used, free, utilization, driver = cells
     return {
         "name": name,
         "memory_total_mib": number(total),
         "memory_used_mib": number(used),
+        "memory_free_mib": number(free),
+        "utilization_percent": number(utilization),
         "driver": driver,
     }

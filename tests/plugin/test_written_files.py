@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from bench_project import REPOSITORY, SMALL_ANSWERS
+from fake_nvidia_smi import CARD, SILENT, put_nvidia_smi
 from fake_ollama import FakeModel, answers_by_prompt, error_mid_stream, says, stalls
 from jsonschema import Draft202012Validator
 
@@ -39,11 +40,6 @@ max_variance = 0.25
 min_restraint = 0
 """
 """Limits so loose that the spec is promoted and canonical.json is written."""
-
-GPU: Final = """#!/bin/sh
-echo "NVIDIA H200, 143771, 512, 570.86"
-echo "Other GPU, [N/A], [N/A], 570.86"
-"""
 
 FREE: Final = {
     *("aliases", "prompt_hashes", "model_phase_accuracy", "phases"),
@@ -143,11 +139,7 @@ def faulty(bench: Bench, serve: Callable[..., FakeOllama]) -> dict[str, list[Any
 @pytest.fixture
 def _gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put an `nvidia-smi` of ours on the path."""
-    command = tmp_path / "bin" / "nvidia-smi"
-    command.parent.mkdir()
-    command.write_text(GPU, "ascii")
-    command.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
+    put_nvidia_smi(tmp_path, monkeypatch, CARD, SILENT)
 
 
 @pytest.mark.usefixtures("_gpu")
@@ -157,7 +149,7 @@ def test_faults_write_what_is_published(faulty: dict[str, list[Any]]) -> None:
     assert [r["outcome"] for r in faulty["record"]].count("error") == 1
     (inventory,) = faulty["inventory"]
     first, second = inventory["snapshots"]["after"]["gpus"]
-    assert (first["memory_used_mib"], second["memory_used_mib"]) == (512, None)
+    assert (first["memory_used_mib"], second["memory_used_mib"]) == (1024, None)
     assert set(faulty) == WRITTEN
     assert all_faults(faulty) == []
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from pytest_llmbench.calls.request import CallRequest, ModelFacts, Residency
+    from pytest_llmbench.calls.request import (
+        CallRequest,
+        ModelFacts,
+        Occupancy,
+        Residency,
+    )
     from pytest_llmbench.checks.reply import Reply
 
 
@@ -77,5 +82,18 @@ class StartsItsServer(Protocol):
         Args:
             call: gets the running server's address and the request, and returns
                 the complete reply; its clock starts when it is called.
+        """
+        ...
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """A provider whose server says what it holds in memory."""
+
+    async def occupancy(self, models: Sequence[str]) -> Occupancy:
+        """Say what the server holds, and how large these models are.
+
+        Raises:
+            CallError: the server can't be asked.
         """
         ...

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_llmbench.calls.clock import elapsed_ms
 from pytest_llmbench.calls.embedded.process import EmbeddedServer
 from pytest_llmbench.calls.providers.running_engine import NAME, RunningEngine
-from pytest_llmbench.calls.request import ModelFacts, Residency
+from pytest_llmbench.calls.request import ModelFacts, Occupancy, Residency
 from pytest_llmbench.errors import (
     CallError,
     ModelMissing,
@@ -19,7 +19,7 @@ from pytest_llmbench.errors import (
 from pytest_llmbench.prompts.spec import EMBEDDED_MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from pytest_llmbench.calls.clock import Clock
     from pytest_llmbench.calls.debuglog import WireLog
@@ -97,6 +97,18 @@ class EmbeddedProvider:
         running = self._server.is_running
         context = self._server.context_length if running else None
         return Residency(is_resident=running, context_length=context)
+
+    async def occupancy(self, models: Sequence[str]) -> Occupancy:
+        """Read the size of the one model's file; nothing has to run for it."""
+        path = self._server.gguf
+        size = path.stat().st_size if path.is_file() else None
+        known = size is not None and EMBEDDED_MODEL in models
+        return Occupancy(
+            server=self.where,
+            is_local=True,
+            is_child=True,
+            sizes_bytes={EMBEDDED_MODEL: size or 0} if known else {},
+        )
 
     async def preload(self, request: CallRequest) -> float | None:
         """Start the engine; return its load time, None if it ran already."""

@@ -85,6 +85,7 @@ class HttpTransport:
             self._base = _url(base_url)
         self._headers = {**_HEADERS, **_authorization(self._base)}
         self._base = self._base.copy_with(userinfo=b"")
+        self.is_loopback = _is_loopback(self._base.host)
         self._paths: dict[str, httpx.URL] = {}
         self._wire: PlainTransport | _Clients
         if _goes_straight(self._base):

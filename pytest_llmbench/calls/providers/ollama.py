@@ -16,11 +16,18 @@ from pytest_llmbench.calls.providers.ollama_errors import (
     error_of_text,
     missing_model,
 )
-from pytest_llmbench.calls.request import ModelFacts, Residency
+from pytest_llmbench.calls.request import (
+    LoadedModel,
+    ModelFacts,
+    Occupancy,
+    Residency,
+)
 from pytest_llmbench.checks.reply import Usage
 from pytest_llmbench.errors import CallError, ProtocolFault, StreamTruncated
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_llmbench.calls.clock import Clock
     from pytest_llmbench.calls.request import CallRequest
     from pytest_llmbench.checks.reply import Reply
@@ -83,9 +90,37 @@ class OllamaProvider:
         running = await self._json("GET", "/api/ps")
         with well_formed(self.where):
             for entry in running.get("models") or ():
-                if _same_model(entry.get("name") or entry.get("model") or "", model):
+                if _same_model(_name(entry), model):
                     return _residency(entry)
         return Residency(is_resident=False)
+
+    async def occupancy(self, models: Sequence[str]) -> Occupancy:
+        """Read `/api/ps`, and the models' sizes from `/api/tags`.
+
+        A model is the tested one also under another name, if its digest is equal.
+        """
+        running = await self._json("GET", "/api/ps")
+        tags = await self._json("GET", "/api/tags")
+        with well_formed(self.where):
+            listed = {
+                model: entry
+                for model in models
+                for entry in tags.get("models") or ()
+                if _same_model(str(entry.get("name", "")), model)
+            }
+            return Occupancy(
+                server=self.where,
+                is_local=self.transport.is_loopback,
+                loaded=tuple(
+                    _loaded(entry, _tested_as(entry, models, listed))
+                    for entry in running.get("models") or ()
+                ),
+                sizes_bytes={
+                    model: size
+                    for model, entry in listed.items()
+                    if (size := _number(entry.get("size"))) is not None
+                },
+            )
 
     async def preload(self, request: CallRequest) -> float | None:
         """Send the documented empty request, under the load limit."""
@@ -260,11 +295,43 @@ def _facts(
     )
 
 
-def _residency(entry: dict[str, Any]) -> Residency:
+def _tested_as(
+    entry: dict[str, Any], models: Sequence[str], listed: dict[str, dict[str, Any]]
+) -> str:
+    """Return the asked name of a loaded model, by name or digest; empty if none."""
+    digest = entry.get("digest")
+    for model in models:
+        if _same_model(_name(entry), model):
+            return model
+    for model, known in listed.items():
+        if digest and known.get("digest") == digest:
+            return model
+    return ""
+
+
+def _name(entry: dict[str, Any]) -> str:
+    return str(entry.get("name") or entry.get("model") or "")
+
+
+def _loaded(entry: dict[str, Any], tested_as: str) -> LoadedModel:
+    return LoadedModel(
+        name=_name(entry),
+        tested_as=tested_as,
+        size_bytes=_number(entry.get("size")),
+        gpu_share=_gpu_share(entry),
+        expires_at=str(entry.get("expires_at") or ""),
+    )
+
+
+def _gpu_share(entry: dict[str, Any]) -> float | None:
     size, in_vram = _number(entry.get("size")), _number(entry.get("size_vram"))
+    return in_vram / size if size and in_vram is not None else None
+
+
+def _residency(entry: dict[str, Any]) -> Residency:
     return Residency(
         is_resident=True,
-        gpu_share=in_vram / size if size and in_vram is not None else None,
+        gpu_share=_gpu_share(entry),
         context_length=_number(entry.get("context_length")),
         expires_at=str(entry.get("expires_at", "")),
     )

@@ -19,6 +19,7 @@ from pytest_llmbench.options import GATES
 from pytest_llmbench.policy.decision import DecisionWord
 from pytest_llmbench.policy.feedback import Action
 from pytest_llmbench.policy.gates import GateName
+from pytest_llmbench.policy.guard import FindingKind, Level, Unit
 from pytest_llmbench.policy.thresholds import PolicyThresholds
 from pytest_llmbench.runs.record import Outcome
 from pytest_llmbench.runs.schemas import SCHEMAS, load_schema
@@ -115,6 +116,9 @@ def test_an_unknown_schema() -> None:
             (*get_args(RateSource), None),
         ),
         ("inventory", "$defs/warmup/properties/status", get_args(WarmupStatus)),
+        ("inventory", "$defs/finding/properties/finding", get_args(FindingKind)),
+        ("inventory", "$defs/finding/properties/level", get_args(Level)),
+        ("inventory", "$defs/finding/properties/unit", get_args(Unit)),
         ("config", "$defs/settings/properties/gate", GATES),
         (
             "harness_feedback",

@@ -1,0 +1,49 @@
+"""Before the first trial: is the server idle, is there room."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmbench.policy.guard import machine_of, sighting
+from pytest_llmbench.report.guard import busy_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pytest_llmbench.calls.engine import Engine
+    from pytest_llmbench.calls.request import Target
+    from pytest_llmbench.policy.guard import Sighting
+    from pytest_llmbench.prompts.spec import ModelName
+    from pytest_llmbench.session import BenchSession
+
+
+def look(
+    engine: Engine, slots: Mapping[Target, int | None], snapshot: Mapping[str, Any]
+) -> Sighting:
+    """Ask every server once what it holds, and judge that and the machine.
+
+    Args:
+        slots: by target, the calls in flight that are set; None for the default.
+        snapshot: the machine's state, as `runs.inventory.snapshot` takes it.
+    """
+    machine = machine_of(snapshot, os.cpu_count())
+    return sighting(machine, engine.occupancies(slots))
+
+
+def guard(session: BenchSession, models: Iterable[ModelName]) -> str:
+    """Note what is seen; return why the run must not start, or an empty text.
+
+    A replay asks no server, so none is looked at.
+    """
+    settings, ledger = session.settings, session.ledger
+    if ledger.before is None:
+        return ""
+    asked = () if settings.replay else models
+    slots = {
+        target: settings.concurrency_of(model)
+        for model in asked
+        for target in settings.targets(model)
+    }
+    ledger.sighting = look(session.engine, slots, ledger.before)
+    return busy_fault(ledger.sighting) if settings.require_idle else ""
