@@ -135,8 +135,8 @@ class Asker:
         ) -> Answer:
             nonlocal queued_ns
             request = self.request(trial, messages, tools)
-            answer = await server.ask(request, queued_ns or self._engine.clock.now_ns())
-            queued_ns = 0
+            answer = await server.ask(request, queued_ns)
+            queued_ns = 0  # between turns nothing waits
             return answer
 
         return await converse(send, self._variants[trial.spec.variant], trial.prompt)

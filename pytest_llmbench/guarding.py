@@ -19,16 +19,15 @@ if TYPE_CHECKING:
 
 
 def look(
-    engine: Engine, slots: Mapping[Target, int | None], snapshot: Mapping[str, Any]
+    engine: Engine, targets: Iterable[Target], snapshot: Mapping[str, Any]
 ) -> Sighting:
     """Ask every server once what it holds, and judge that and the machine.
 
     Args:
-        slots: by target, the calls in flight that are set; None for the default.
         snapshot: the machine's state, as `runs.inventory.snapshot` takes it.
     """
     machine = machine_of(snapshot, os.cpu_count())
-    return sighting(machine, engine.occupancies(slots))
+    return sighting(machine, engine.occupancies(targets))
 
 
 def guard(session: BenchSession, models: Iterable[ModelName]) -> str:
@@ -40,10 +39,6 @@ def guard(session: BenchSession, models: Iterable[ModelName]) -> str:
     if ledger.before is None:
         return ""
     asked = () if settings.replay else models
-    slots = {
-        target: settings.concurrency_of(model)
-        for model in asked
-        for target in settings.targets(model)
-    }
-    ledger.sighting = look(session.engine, slots, ledger.before)
+    targets = [target for model in asked for target in settings.targets(model)]
+    ledger.sighting = look(session.engine, dict.fromkeys(targets), ledger.before)
     return busy_fault(ledger.sighting) if settings.require_idle else ""

@@ -16,7 +16,7 @@ from pytest_llmbench.calls.server import Server
 from pytest_llmbench.errors import CallError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterable
 
     from pytest_llmbench.calls.debuglog import DebugLog
     from pytest_llmbench.calls.providers.base import Provider
@@ -57,12 +57,11 @@ class Engine:
 
     def ask(self, target: Target, request: CallRequest) -> Answer:
         """Ask once and wait; errors of the call are in the answer."""
-        queued_ns = self.clock.now_ns()
         try:
             server = self.server(target)
         except CallError as error:
             return Answer(error=error, started_at=self.clock.utc().isoformat())
-        return self.wait(server.ask(request, queued_ns))
+        return self.wait(server.ask(request))
 
     def warm_up(self, target: Target, request: CallRequest) -> WarmupResult:
         """Warm one model and wait; a failure is in the result."""
@@ -93,16 +92,12 @@ class Engine:
         """
         return self.wait(self.server(target).provider.model_names())
 
-    def occupancies(self, slots: Mapping[Target, int | None]) -> list[Occupancy]:
-        """Look at each server once; those that can't be asked are left out.
-
-        Args:
-            slots: by target, what `server` takes.
-        """
+    def occupancies(self, targets: Iterable[Target]) -> list[Occupancy]:
+        """Look at each server once; those that can't be asked are left out."""
         asked: dict[Provider, list[str]] = {}
-        for target, count in slots.items():
+        for target in targets:
             with suppress(CallError):
-                provider = self.server(target, count).provider
+                provider = self.server(target).provider
                 asked.setdefault(provider, []).append(target.model)
         return self.wait(occupancies(asked))
 

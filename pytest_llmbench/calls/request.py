@@ -106,13 +106,6 @@ class Residency:
         )
         return self.is_resident and not is_other
 
-    def loaded(self, num_ctx: object) -> Residency:
-        """Return what is there once a call with this context has been answered."""
-        if self.serves(num_ctx):
-            return self
-        context = num_ctx if isinstance(num_ctx, int) else None
-        return Residency(is_resident=True, context_length=context)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:

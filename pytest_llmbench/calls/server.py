@@ -45,11 +45,16 @@ class Server:
         """Whether another call may begin."""
         return self.busy < self.slots
 
-    async def ask(self, request: CallRequest, queued_ns: int) -> Answer:
+    async def ask(self, request: CallRequest, queued_ns: int = 0) -> Answer:
         """Ask once; errors of the call are in the answer.
 
-        `/api/ps` is read before the call, unless the model has just been at work.
+        What is loaded is asked before the call, where that costs a call of its
+        own only if the model has not just been at work.
+
+        Args:
+            queued_ns: when the call could have begun; 0 for now.
         """
+        queued_ns = queued_ns or self._clock.now_ns()
         known = self._fresh(request)
         caller = self._isolated if request.isolate else self.provider
         answer = await ask(
@@ -65,7 +70,7 @@ class Server:
 
     def _fresh(self, request: CallRequest) -> Residency | None:
         seen = self._seen.get(request.model)
-        if seen is None:
+        if seen is None or not self.provider.probe_is_a_call:
             return None
         residency, at_ns = seen
         age_ns = self._clock.now_ns() - at_ns
@@ -74,9 +79,9 @@ class Server:
         return residency if is_fresh and is_there else None
 
     def _note(self, request: CallRequest, answer: Answer) -> None:
-        """Remember a model that has answered; an error puts all in doubt."""
+        """Remember a model seen at work; an error puts all in doubt."""
+        seen = answer.residency
         if answer.reply is None:
             self._seen.clear()
-        elif answer.residency is not None:
-            there = answer.residency.loaded(request.options.get("num_ctx"))
-            self._seen[request.model] = (there, self._clock.now_ns())
+        elif seen is not None and seen.serves(request.options.get("num_ctx")):
+            self._seen[request.model] = (seen, self._clock.now_ns())

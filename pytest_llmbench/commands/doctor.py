@@ -84,7 +84,7 @@ def _show_findings(engine: Engine, target: Target, taken: Mapping[str, Any]) -> 
     from pytest_llmbench.guarding import look
     from pytest_llmbench.report.guard import finding_text
 
-    for finding in look(engine, {target: None}, taken).findings:
+    for finding in look(engine, [target], taken).findings:
         _say(f"{finding.level:<10}{finding_text(finding)}")
 
 

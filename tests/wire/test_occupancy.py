@@ -28,7 +28,7 @@ def test_own_and_other_models(engine: Engine) -> None:
     with FakeOllama(*TWO) as server:
         preload(server)
         preload(server, model="other:7b")
-        (seen,) = engine.occupancies({target_of(server, "FAKE:1b"): None})
+        (seen,) = engine.occupancies([target_of(server, "FAKE:1b")])
     loaded = {model.name: model for model in seen.loaded}
     assert seen.server == f"ollama at {server.url}"
     assert (seen.is_local, seen.is_child) == (True, False)
@@ -43,7 +43,7 @@ def test_each_server_is_asked_once(engine: Engine) -> None:
     """Several models of one server cost one look; nothing is loaded by it."""
     with FakeOllama(*TWO) as one, FakeOllama() as two:
         targets = [target_of(one), target_of(one, "other:7b"), target_of(two)]
-        seen = engine.occupancies(dict.fromkeys(targets))
+        seen = engine.occupancies(targets)
         asked = [len(server.requests_to("/api/ps")) for server in (one, two)]
         assert not one.loads
     assert asked == [1, 1]
@@ -59,7 +59,7 @@ def test_a_copy_under_another_name_is_the_tested_model(engine: Engine) -> None:
         FakeModel(digest="sha256:1"), FakeModel(name="copy:1b", digest="sha256:1")
     ) as server:
         preload(server, model="copy:1b")
-        (seen,) = engine.occupancies({target_of(server): None})
+        (seen,) = engine.occupancies([target_of(server)])
     assert [(one.name, one.tested_as) for one in seen.loaded] == [
         ("copy:1b", "fake:1b")
     ]
@@ -78,13 +78,13 @@ def test_a_server_that_fails_is_left_out(engine: Engine, path: str) -> None:
             target_of("http://[oh:no"),
             target_of(good),
         ]
-        seen = engine.occupancies(dict.fromkeys(targets))
+        seen = engine.occupancies(targets)
     assert [one.server for one in seen] == [f"ollama at {good.url}"]
 
 
 def test_nobody_to_ask(engine: Engine) -> None:
     """No target, nothing seen."""
-    assert engine.occupancies({}) == []
+    assert engine.occupancies([]) == []
 
 
 def test_a_slow_server_is_not_waited_for() -> None:
@@ -106,7 +106,7 @@ def test_a_slow_server_is_not_waited_for() -> None:
 def test_the_embedded_engine_is_our_own_child(engine: Engine) -> None:
     """It holds nobody's models, and nothing is started to look at it."""
     target = Target(provider="embedded", model="llmbench-tiny", base_url="")
-    (seen,) = engine.occupancies({target: None})
+    (seen,) = engine.occupancies([target])
     assert seen == Occupancy(
         server="the embedded engine",
         is_local=True,

@@ -16,9 +16,11 @@ from fake_ollama import (
     FakeOllama,
     always,
     ends_without_done,
+    refuse,
     says,
     slow_first_byte,
 )
+from fake_ollama_probe import loaded, preload, wait_until
 
 from pytest_llmbench.errors import CallTimeout, FirstByteTimeout
 
@@ -70,6 +72,31 @@ def test_the_residency_probe_is_no_latency(engine: Engine) -> None:
     assert times.ttft_ms is not None
     assert times.e2e_ms is not None
     assert times.ttft_ms < times.e2e_ms < SLACK_MS + between_ms
+
+
+def test_a_model_at_work_is_not_asked_for(engine: Engine) -> None:
+    """Right behind a reply no probe is sent; behind an error, one is."""
+    with FakeOllama(QUICK) as server:
+        for _ in range(4):
+            timings(engine, server)
+        asked = [request.path for request in server.requests]
+        assert asked.count("/api/ps") == 2
+        server.faults.append(refuse(500, "boom"))
+        ask(engine, server)
+        timings(engine, server)
+        assert [request.path for request in server.requests].count("/api/ps") == 3
+
+
+def test_a_load_that_nobody_expected_is_granted(engine: Engine) -> None:
+    """A model unloaded behind our back may take its time to come again."""
+    with FakeOllama(replace(QUICK, load_s=0.4)) as server:
+        for _ in range(3):
+            timings(engine, server)
+        preload(server, keep_alive=0)
+        assert wait_until(lambda: not loaded(server))
+        reply = reply_of(ask(engine, server, limits=BRIEF))
+    assert reply.timings.load_ms is not None
+    assert reply.timings.load_ms > 300.0
 
 
 def test_load_is_in_the_raw_times_and_on_its_own(engine: Engine) -> None:

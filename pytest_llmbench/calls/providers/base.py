@@ -47,6 +47,11 @@ class Provider(Caller, Protocol):
     """One server, spoken to in its dialect."""
 
     @property
+    def probe_is_a_call(self) -> bool:
+        """Whether asking for residency costs a request of its own."""
+        ...
+
+    @property
     def slots(self) -> int:
         """How many calls may be in flight at once by default."""
         ...

@@ -34,6 +34,7 @@ class EmbeddedProvider:
     """A llama.cpp child process with the package's own small model."""
 
     slots = 1
+    probe_is_a_call = False
     where = NAME
 
     def __init__(self, clock: Clock) -> None:

@@ -15,21 +15,19 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
-from typing_extensions import override
 
+from pytest_llmbench.calls.deadline import Deadline
 from pytest_llmbench.calls.framing import LineSplitter
-from pytest_llmbench.calls.providers.plain import PlainTransport, TimedStream
+from pytest_llmbench.calls.providers.clients import Clients, timed_chunks
+from pytest_llmbench.calls.providers.plain import PlainTransport
 from pytest_llmbench.errors import (
-    CallTimeout,
-    FirstByteTimeout,
     ProtocolFault,
-    StallTimeout,
     StreamTruncated,
     Unreachable,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from pytest_llmbench.calls.clock import Clock
     from pytest_llmbench.calls.debuglog import WireLog
@@ -87,11 +85,11 @@ class HttpTransport:
         self._base = self._base.copy_with(userinfo=b"")
         self.is_loopback = _is_loopback(self._base.host)
         self._paths: dict[str, httpx.URL] = {}
-        self._wire: PlainTransport | _Clients
+        self._wire: PlainTransport | Clients
         if _goes_straight(self._base):
             self._wire = PlainTransport(clock, keep_alive=keep_alive)
         else:
-            self._wire = _Clients(keep_alive=keep_alive)
+            self._wire = Clients(keep_alive=keep_alive)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -150,11 +148,13 @@ class HttpTransport:
         body: dict[str, Any],
         limits: Limits,
         on_line: Callable[[bytes, int], None],
+        is_loading: Callable[[], Awaitable[bool]] | None = None,
     ) -> int:
         """Post a request and hand each line of its reply to `on_line`.
 
         Args:
             on_line: gets a line and the clock's reading when its bytes came.
+            is_loading: see `Deadline`.
 
         Returns:
             The clock's reading after the last byte.
@@ -164,23 +164,20 @@ class HttpTransport:
             CallError: a limit passed, the connection failed, or the bytes are
                 no reply.
         """
-        deadline = _Deadline(limits, self.where)
+        deadline = Deadline(limits, self.where, is_loading)
         splitter = LineSplitter()
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         if self.debug:
             self.debug.request(self._url + path, body)
         with self._foreign_errors(lambda: deadline.has_begun):
-            try:
-                sending = self._sent("POST", path, content, limits.connect_s)
-                async with deadline.scope(), sending as response:
-                    await self._check_status(response)
-                    self._check_encoding(response)
-                    end_ns = self.clock.now_ns()
-                    async for chunk, end_ns in _timed(response, self.clock):
-                        deadline.extend(len(chunk))
-                        self._hand_over(splitter.feed(chunk), end_ns, on_line)
-            except TimeoutError:
-                raise deadline.error() from None
+            sending = self._sent("POST", path, content, limits.connect_s)
+            async with deadline.scope(), sending as response:
+                await self._check_status(response)
+                self._check_encoding(response)
+                end_ns = self.clock.now_ns()
+                async for chunk, end_ns in timed_chunks(response, self.clock):
+                    deadline.extend(len(chunk))
+                    self._hand_over(splitter.feed(chunk), end_ns, on_line)
         if splitter.rest():
             self._hand_over_rest(splitter.rest(), end_ns, on_line)
         return end_ns
@@ -280,79 +277,6 @@ def _goes_straight(url: httpx.URL) -> bool:
     return _is_loopback(url.host) or not urllib.request.getproxies()
 
 
-async def _timed(
-    response: httpx.Response, clock: Clock
-) -> AsyncIterator[tuple[bytes, int]]:
-    """Yield the body's chunks, and one empty one at its end, with their times."""
-    stream = response.stream
-    if isinstance(stream, TimedStream):
-        async for chunk, at_ns in stream.timed():
-            yield chunk, at_ns
-        yield b"", stream.ended_ns
-        return
-    async for chunk in response.aiter_raw():
-        yield chunk, clock.now_ns()
-    yield b"", clock.now_ns()
-
-
-class _Clients:
-    """httpx clients for one server, each busy with one call at a time.
-
-    One client for fifty calls would spend its time in its own pool.
-    """
-
-    def __init__(self, *, keep_alive: bool) -> None:
-        self._limits = httpx.Limits(
-            max_connections=None, max_keepalive_connections=None if keep_alive else 0
-        )
-        self._context: ssl.SSLContext | None = None
-        self._idle: list[httpx.AsyncClient] = []
-        self._all: list[httpx.AsyncClient] = []
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request through a client that is free."""
-        client = self._idle.pop() if self._idle else self._new()
-        try:
-            response = await client.send(request, stream=True)
-        except BaseException:
-            self._idle.append(client)
-            raise
-        response.stream = _Freeing(response.stream, lambda: self._idle.append(client))
-        return response
-
-    async def aclose(self) -> None:
-        """Close every client."""
-        for client in self._all:
-            await client.aclose()
-
-    def _new(self) -> httpx.AsyncClient:
-        if self._context is None:  # reading the certificates costs 20 ms
-            self._context = httpx.create_ssl_context()
-        client = httpx.AsyncClient(
-            limits=self._limits, verify=self._context, follow_redirects=False
-        )
-        self._all.append(client)
-        return client
-
-
-class _Freeing(httpx.AsyncByteStream):
-    """A body that says when it is closed."""
-
-    def __init__(self, stream: Any, on_close: Callable[[], None]) -> None:  # noqa: ANN401 - httpx has two kinds
-        self._stream = stream
-        self._on_close = on_close
-
-    @override
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            yield chunk
-
-    @override
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-        self._on_close()
-
-
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -400,56 +324,3 @@ def decode_json(data: bytes, where: str) -> Any:  # noqa: ANN401 - the server's 
         shown = data[:80].decode("utf-8", "backslashreplace")
         msg = f"{where} sent what is not JSON: {shown!r}"
         raise ProtocolFault(msg) from None
-
-
-class _Deadline:
-    """The limits of one call: first byte, stall, whole."""
-
-    def __init__(self, limits: Limits, where: str) -> None:
-        self._limits = limits
-        self._where = where
-        self._loop = asyncio.get_running_loop()
-        self._start = self._last = self._loop.time()
-        self._whole = self._start + limits.first_byte_s
-        self._scope = asyncio.timeout_at(self._whole)
-        self._size = 0
-        self.has_begun = False
-
-    def scope(self) -> asyncio.Timeout:
-        return self._scope
-
-    def extend(self, size: int) -> None:
-        """Note an arrival; a load that has ended starts the call's own time."""
-        if not size:
-            return
-        self._last = self._loop.time()
-        if not self.has_begun:
-            self.has_begun = True
-            begin = self._last if self._limits.is_loading else self._start
-            self._whole = begin + self._limits.call_s
-        self._size += size
-        if self._size > self._limits.max_reply_bytes:
-            limit = self._limits.max_reply_bytes
-            msg = f"{self._where}: the reply passed {limit:,} bytes and was cut off"
-            raise ProtocolFault(msg)
-        until = min(self._whole, self._stall_at())
-        if until != self._scope.when():
-            self._scope.reschedule(until)
-
-    def _stall_at(self) -> float:
-        stall_s = self._limits.stall_s
-        return self._whole if stall_s is None else self._last + stall_s
-
-    def error(self) -> CallTimeout:
-        limits, where = self._limits, self._where
-        if not self.has_begun:
-            load = f" (+ {limits.load_s:g} s for the load)" if limits.is_loading else ""
-            msg = f"{where}: no first byte within {limits.call_s:g} s{load}"
-            return FirstByteTimeout(msg)
-        since = self._loop.time() - self._last
-        if self._stall_at() < self._whole:
-            return StallTimeout(f"{where}: nothing came for {since:.1f} s in mid-reply")
-        return CallTimeout(
-            f"{where}: the reply did not end within {limits.call_s:g} s"
-            f" (the last bytes came {since:.1f} s before)"
-        )

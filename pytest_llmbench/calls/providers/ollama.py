@@ -51,6 +51,7 @@ class OllamaProvider:
     """One Ollama server."""
 
     slots = 1
+    probe_is_a_call = True
 
     def __init__(self, base_url: str, clock: Clock) -> None:
         hint = "start it with `ollama serve`, or set OLLAMA_HOST"
@@ -62,9 +63,16 @@ class OllamaProvider:
         builder = ReplyBuilder(self.transport.clock.now_ns())
         stream = _ChatStream(builder, self.where)
         body = _chat_body(request)
+
+        async def is_loading() -> bool:
+            there = await self.residency(request.model)
+            return there is not None and not there.serves(
+                request.options.get("num_ctx")
+            )
+
         try:
             end_ns = await self.transport.stream(
-                "/api/chat", body, request.limits, stream.line
+                "/api/chat", body, request.limits, stream.line, is_loading
             )
             stream.check_ended()
         except HttpStatusError as error:
