@@ -52,6 +52,8 @@ class SuiteFile(pytest.Module):
     package-scoped fixtures of the user's conftest reach the items.
     """
 
+    shown_path: str | None = None
+
     @override
     def _getobj(self) -> types.ModuleType:
         """Stand in for the Python module that a suite is not (our one seam)."""
@@ -92,11 +94,16 @@ class PromptItem(pytest.Function):
     call phase, so that only the model's own failures are failures.
     """
 
+    # A slot takes eight bytes; one attribute more in its __dict__, 800.
+    __slots__ = ("_dialogue", "_id", "position", "record", "suite_file", "trial")
+
     trial: Trial
-    position: int = -1
-    """The trial's place in the plan, once selection is done."""
-    record: Record | None = None
-    _dialogue: Dialogue | None = None
+    suite_file: SuiteFile
+    position: int
+    """The trial's place in the plan; -1 until selection is done."""
+    record: Record | None
+    _dialogue: Dialogue | None
+    _id: Any
 
     @classmethod
     def of_trial(
@@ -114,6 +121,9 @@ class PromptItem(pytest.Function):
             fixtureinfo=twin._fixtureinfo if twin else None,  # noqa: SLF001 - shared as parametrize does
         )
         item.trial = trial
+        item.suite_file = parent
+        item.position = -1
+        item.record = item._dialogue = None
         for mark in trial.prompt.marks:
             item.add_marker(mark)
         words = {trial.spec.phase, trial.prompt.category} - {""}
@@ -133,7 +143,19 @@ class PromptItem(pytest.Function):
         A Function takes what stands in brackets for its name unless parametrize
         has put it there, and then `--lf` and `--sw` do not find it again.
         """
-        return type(super().id).parse(self.nodeid)
+        try:
+            return self._id
+        except AttributeError:
+            self._id = type(super().id).parse(self.nodeid)
+            return self._id
+
+    @property
+    @override
+    def location(self) -> tuple[str, int | None, str]:
+        """Where the prompt stands; the path is worked out once per file."""
+        if self.suite_file.shown_path is None:
+            self.suite_file.shown_path = super().location[0]
+        return self.suite_file.shown_path, self.trial.prompt.line - 1, self.name
 
     @override
     def setup(self) -> None:
@@ -164,6 +186,10 @@ class PromptItem(pytest.Function):
             raise TrialError(CheckBroken(record.fault.message))
         if record.outcome != "pass":
             raise TrialFailed(dialogue.error or _reasons(record))
+
+    def forget(self) -> None:
+        """Let go of what only the trial's own reports need."""
+        self.record = self._dialogue = None
 
     def note_setup(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Record a trial that never came to be judged."""

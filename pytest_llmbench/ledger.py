@@ -62,7 +62,7 @@ class Ledger:
         return trial_id in self._records
 
     def records(self) -> list[Record]:
-        """Return one record per trial, in order of arrival."""
+        """Return one record per trial, in order of arrival, without texts."""
         return list(self._records.values())
 
     def plans(self) -> list[JobPlan]:
@@ -126,7 +126,7 @@ class Ledger:
             self.reruns += 1
             return
         self.folder.append(record)
-        self._records[record.trial_id] = record
+        self._records[record.trial_id] = record.slim()
 
 
 def _plan(data: dict[str, Any]) -> JobPlan:

@@ -143,14 +143,22 @@ class BenchHooks:
             attach_record(self._session, item, call, report)
         return report
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Store the record at once, in the controller only."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None]:
+        """Store the record first of all, in the controller only."""
         payload = getattr(report, "llmbench", None)
-        if payload is not None and not hasattr(self._config, "workerinput"):
+        if hasattr(self._config, "workerinput"):
+            yield
+            return
+        if payload:
             _checked(self._config).take(payload)
-        elif report.failed and self._session is not None:
+        elif report.failed and payload is None and self._session is not None:
             self._session.ledger.foreign_failures += 1
+        yield
+        if payload is not None:
+            from pytest_llmbench.reporting import lighten
+
+            lighten(report)
 
     def pytest_report_teststatus(
         self, report: pytest.TestReport

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import pytest
 
@@ -12,6 +12,8 @@ from pytest_llmbench.report.numbers import seconds
 from pytest_llmbench.report.terminal import terminal_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_llmbench.conclusion import Conclusion
     from pytest_llmbench.runs.record import Record
     from pytest_llmbench.session import BenchSession
@@ -37,6 +39,8 @@ def attach_record(
     """Put the finished trial's record, properties and times on its report."""
     if not isinstance(item, PromptItem):
         return
+    if report.passed:
+        report.__dict__["llmbench"] = ""
     if report.when == "setup" and call.excinfo is not None:
         item.note_setup(call.excinfo)
         if isinstance(call.excinfo.value, TrialError):
@@ -44,6 +48,8 @@ def attach_record(
             report.longrepr = item.repr_failure(call.excinfo)
     elif report.when != "call":
         _leave_time_to_call(session.config, report)
+        if report.when == "teardown":
+            item.forget()
         return
     if item.record is None:
         return
@@ -68,6 +74,19 @@ def _leave_time_to_call(config: pytest.Config, report: pytest.TestReport) -> Non
     """
     if config.getoption("xmlpath", None):
         report.duration = 0.0
+
+
+def lighten(report: pytest.TestReport) -> None:
+    """Drop what nobody reads of a report once it is logged; pytest keeps them all.
+
+    A worker's report brings its whole record along; the ledger has it now.
+    """
+    report.__dict__["llmbench"] = ""
+    if report.passed:
+        report.keywords = _NO_KEYWORDS
+
+
+_NO_KEYWORDS: Final[Mapping[str, Literal[1]]] = {}
 
 
 def status_of(report: pytest.TestReport) -> Status:

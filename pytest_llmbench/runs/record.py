@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -101,6 +101,11 @@ class Record:
     def timings(self) -> Timings:
         """The reply's timings, or empty ones."""
         return self.reply.timings if self.reply else Timings()
+
+    def slim(self) -> Record:
+        """Return the record without texts: what summaries need, a tenth in size."""
+        reply = self.reply and replace(self.reply, text="", thinking="", tool_calls=())
+        return replace(self, checks=(), transcript=(), reply=reply)
 
     def to_json(self) -> dict[str, Any]:
         """Return the line of results.jsonl as plain JSON values."""
