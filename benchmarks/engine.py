@@ -10,7 +10,6 @@ turn; medians. Prints Markdown tables, and each measurement as it is made on std
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -18,10 +17,12 @@ from typing import TYPE_CHECKING, Final
 
 from commands import Bench
 from measured import interleaved, run, served
-from tables import Goal, print_goals, print_machine, print_table
+from scaling import LARGE, MIDDLE, SMALL, measure_scaling, measure_workers
+from tables import Goal, Neighbours, print_goals, print_machine, print_table
+from truth import measure_truth
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from measured import Command, Series
 
@@ -130,31 +131,43 @@ def warm(bench: Bench) -> None:
             run(command)
 
 
+PARTS: Final[dict[str, Callable[[Bench, int], list[Goal]]]] = {
+    "cells": lambda bench, repeats: measure_cells(bench, list(CELLS), repeats),
+    "grid": lambda bench, repeats: measure_cells(bench, GRID, repeats),
+    "start": measure_start,
+    "truth": measure_truth,
+    "scaling": lambda bench, n: measure_scaling(bench, (SMALL, MIDDLE), n),
+    "workers": lambda bench, n: measure_workers(bench, (SMALL, MIDDLE), n),
+    "long": lambda bench, n: measure_scaling(bench, (SMALL, LARGE), n),
+    "long-workers": lambda bench, n: measure_workers(bench, (LARGE,), n),
+}
+DEFAULT: Final = ("cells", "start", "truth", "scaling", "workers")
+
+
 def main() -> None:
     """Measure and print."""
     asked = _options()
-    load = os.getloadavg()[0]
+    neighbours = Neighbours()
+    how = f"`{' '.join(['engine.py', *sys.argv[1:]])}`, medians of {asked.repeats}"
+    goals: list[Goal] = []
     with tempfile.TemporaryDirectory(prefix="bench") as name:
         bench = Bench(Path(name), asked.python)
         warm(bench)
-        how = f"`{' '.join(['engine.py', *sys.argv[1:]])}`, medians of {asked.repeats}"
-        print_machine(asked.python, load, how)
-        goals: list[Goal] = []
-        parts = asked.only or ["cells", "start"]
-        if "grid" in parts:
-            goals += measure_cells(bench, GRID, asked.repeats)
-        elif "cells" in parts:
-            goals += measure_cells(bench, list(CELLS), asked.repeats)
-        if "start" in parts:
-            goals += measure_start(bench, asked.repeats)
+        print_machine(asked.python, how)
+        for part in asked.only or DEFAULT:
+            goals += PARTS[part](bench, asked.repeats)
     print_goals(goals)
+    neighbours.print()
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=5, help="default: 5")
     parser.add_argument(
-        "--only", action="append", choices=["cells", "grid", "start"], metavar="PART"
+        "--only",
+        action="append",
+        choices=PARTS,
+        help=f"what to measure; may be repeated (default: {', '.join(DEFAULT)})",
     )
     parser.add_argument(
         "--python",

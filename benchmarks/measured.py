@@ -43,7 +43,7 @@ class Command:
     """One process to measure, and how to see that it did its work.
 
     Attributes:
-        passed: how many trials its output must report as passed.
+        says: what the end of its output must contain.
         before: called before each start, outside the measured time.
     """
 
@@ -51,7 +51,7 @@ class Command:
     argv: Sequence[str]
     cwd: Path
     env: Mapping[str, str]
-    passed: int = 0
+    says: str = ""
     before: Callable[[], object] | None = None
 
 
@@ -121,8 +121,8 @@ def run(command: Command) -> Usage:
 
 def _check(command: Command, status: int, output: int) -> None:
     size = os.fstat(output).st_size
-    tail = os.pread(output, 2000, max(0, size - 2000)).decode("utf-8", "replace")
-    if status or (command.passed and f"{command.passed} passed" not in tail):
+    tail = os.pread(output, 4000, max(0, size - 4000)).decode("utf-8", "replace")
+    if status or command.says not in tail:
         called = " ".join(command.argv)
         sys.exit(f"{command.name}: exit status {status}\n{called}\n{tail}")
 

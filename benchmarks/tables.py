@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from measured import environment
@@ -14,7 +16,9 @@ from measured import environment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-IDLE_LOAD: Final = 0.5
+IDLE_SHARE: Final = 0.05
+"""Below this share of the CPU time, other work counts as none."""
+
 _VERSIONS: Final = """
 import importlib.metadata as m, platform
 names = "pytest", "pytest-llmbench", "httpx", "pytest-xdist"
@@ -66,27 +70,56 @@ def print_table(
         print("| " + " | ".join(cells) + " |")
 
 
-def print_machine(python: str, load: float, how: str) -> None:
-    """Print where and how the tables were measured.
-
-    Args:
-        load: the load average of the last minute, taken before the start.
-    """
+def print_machine(python: str, how: str) -> None:
+    """Print where and how the tables were measured."""
     asked = [python, "-c", _VERSIONS]
     told = subprocess.run(  # noqa: S603 - fixed command
         asked, env=environment(), capture_output=True, text=True, check=True
     ).stdout
     now, cores = datetime.now(UTC), os.cpu_count()
     print(f"{now:%Y-%m-%d}, {platform.system()}, {cores} cores ({_processor()}),")
-    print(f"{told.strip()}; {how}.")
-    state = "idle otherwise" if load < IDLE_LOAD else "**shared with other work**"
-    print(f"Load before the start {load:.2f}: the machine was {state}.")
+    print(f"{told.strip()};")
+    print(f"{how}.")
+
+
+class Neighbours:
+    """What else ran on the machine meanwhile; known on Linux only."""
+
+    def __init__(self) -> None:
+        self._started_s = time.monotonic()
+        self._others_s = _others_s()
+
+    def print(self) -> None:
+        """Print whether the machine was shared."""
+        if self._others_s is None:
+            print("\nNot known: whether the machine was shared with other work.")
+            return
+        wall_s = time.monotonic() - self._started_s
+        others_s = max(0.0, (_others_s() or 0.0) - self._others_s)
+        share = others_s / (wall_s * (os.cpu_count() or 1))
+        state = "idle otherwise" if share < IDLE_SHARE else "**shared**"
+        print(
+            f"\nThe machine was {state}: other work took {share:.0%} of its CPU time."
+        )
+
+
+def _others_s() -> float | None:
+    """Return the CPU seconds that the machine has spent on others since its start."""
+    try:
+        ticks = Path("/proc/stat").read_text("ascii").splitlines()[0].split()[1:]
+    except OSError:
+        return None
+    user, nice, system, _idle, _wait, *rest = map(int, ticks)
+    interrupts_and_steal = sum(rest[:3])
+    all_s = (user + nice + system + interrupts_and_steal) / os.sysconf("SC_CLK_TCK")
+    own = os.times()
+    return all_s - (own.user + own.system + own.children_user + own.children_system)
 
 
 def _processor() -> str:
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123
-            names = [line for line in file if line.startswith("model name")]
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
-        names = []
+        lines = []
+    names = [line for line in lines if line.startswith("model name")]
     return names[0].partition(":")[2].strip() if names else platform.machine()
