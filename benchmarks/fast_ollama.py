@@ -2,9 +2,10 @@
 
 Every chat is answered with the same five lines. Its own clock goes into Ollama's
 duration fields, so that a client's figures can be held against it:
-`prompt_eval_duration` is from the first byte of the request to the first delta written,
-`eval_duration` from there to the last line written, `total_duration` both; all in
-nanoseconds. `load_duration` is absent: its model is always loaded.
+`prompt_eval_duration` is from reading the request's first byte to just before the
+first delta is written, `eval_duration` from there to just before the last line is,
+`total_duration` both; all in nanoseconds. A client that reads its clock rightly is
+never faster. `load_duration` is absent: the models are always loaded.
 
     python benchmarks/fast_ollama.py PORT [--first-token-ms D] [--gap-ms G]
 
@@ -150,8 +151,8 @@ class Chat:
 
     def _at_once(self, _gap_s: float) -> None:
         first, *others = _CHATS[self._model]
-        self._transport.write(first)
         self._first_ns = time.perf_counter_ns()
+        self._transport.write(first)
         for chunk in others:
             self._transport.write(chunk)
         self._end()
@@ -161,9 +162,9 @@ class Chat:
         if index == len(chunks):
             self._end()
             return
-        self._transport.write(chunks[index])
         if not index:
             self._first_ns = time.perf_counter_ns()
+        self._transport.write(chunks[index])
         self._loop.call_later(gap_s, self._spread, gap_s, index + 1)
 
     def _end(self) -> None:

@@ -1,7 +1,7 @@
 """Notes when a pytest session starts, has collected, has run; a measured conftest.
 
 Written as `phases-main.json`, or `phases-gw0.json` by a worker, in seconds of the
-machine's monotonic clock.
+machine's monotonic clock; `start_cpu` are the CPU seconds up to the start.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ NOTED: dict[str, float] = {}
 def pytest_sessionstart() -> None:
     """Note the start."""
     NOTED["start"] = time.perf_counter()
+    NOTED["start_cpu"] = time.process_time()
 
 
 @pytest.hookimpl(trylast=True)

@@ -59,18 +59,18 @@ class Scaled:
 
     def row(self) -> list[str]:
         """Return the cells of its row; per trial, the start is left out."""
-        start_s, cpu_s = self.phase("start"), self.series.median("cpu_s")
+        cpu_s = self.series.median("cpu_s") - self.phase("start_cpu")
         phases = [f"{self.phase(name):.2f}" for name in ("collect", "run", "end")]
         return [
             f"{self.trials:,}",
             self.what,
             self.series.spread("wall_s"),
-            f"{start_s:.2f}",
+            f"{self.phase('start'):.2f}",
             *phases,
             self.series.spread("cpu_s"),
             f"{self.series.median('peak_mb'):.0f}",
             f"{self.session_s / self.trials * 1e3:.3f}",
-            f"{(cpu_s - start_s) / self.trials * 1e3:.3f}",
+            f"{cpu_s / self.trials * 1e3:.3f}",
         ]
 
 
@@ -173,6 +173,7 @@ def _phases(project: Path, started_s: float, ended_s: float) -> dict[str, float]
     ran_s = max(times["ran"] for times in noted)
     return {
         "start": start_s - started_s,
+        "start_cpu": sum(times["start_cpu"] for times in noted),
         "collect": collected_s - start_s,
         "run": ran_s - collected_s,
         "end": ended_s - ran_s,

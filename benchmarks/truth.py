@@ -25,15 +25,17 @@ _HEAD: Final = (
     "what",
     "n",
     "server's TTFT (ms)",
-    "TTFT error (ms): median",
+    "TTFT error (ms): least",
+    "median",
     "p95",
-    "E2E error (ms): median",
+    "E2E error (ms): least",
+    "median",
     "p95",
 )
 _NOTE: Final = (
     f"First token after {FIRST_TOKEN_MS} ms, four deltas {GAP_MS} ms apart. Error: the"
-    " client's figure less the server's, which counts from the first byte of the"
-    " request that it reads to the first and last delta that it has written."
+    " client's figure less the server's, which counts from reading the request's first"
+    " byte to writing the first delta and the last line; below 0 is a client's fault."
 )
 
 
@@ -85,5 +87,6 @@ def _row(concurrency: int, what: str, calls: list[dict[str, float]]) -> list[str
     for name in ("ttft_ms", "e2e_ms"):
         errors = [call[name] - call[f"server_{name}"] for call in calls]
         p95 = statistics.quantiles(errors, n=20, method="inclusive")[18]
-        cells += [f"{statistics.median(errors):.2f}", f"{p95:.2f}"]
+        middle = statistics.median(errors)
+        cells += [f"{value:.2f}" for value in (min(errors), middle, p95)]
     return [str(concurrency), what, f"{len(calls):,}", *cells]
