@@ -66,8 +66,9 @@ def print_table(
     print(f"\n### {title}\n")
     if note:
         print(f"{note}\n")
-    for cells in (head, ["---"] * len(head), *rows):
-        print("| " + " | ".join(cells) + " |")
+    print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    for cells in rows:
+        print(f"| {' | '.join(cells)} |")
 
 
 def print_machine(python: str, how: str) -> None:
