@@ -162,7 +162,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--repeats", type=int, default=5, help="default: 5")
+    parser.add_argument("--repeats", type=_count, default=5, help="default: 5")
     parser.add_argument(
         "--only",
         action="append",
@@ -175,6 +175,13 @@ def _options() -> argparse.Namespace:
         help="interpreter of an environment with the package (default: this one)",
     )
     return parser.parse_args()
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        msg = f"{text!r} is no whole number from 1"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
 
 
 if __name__ == "__main__":
