@@ -95,7 +95,7 @@ class PromptItem(pytest.Function):
     """
 
     # A slot takes eight bytes; one attribute more in its __dict__, 800.
-    __slots__ = ("_dialogue", "_id", "position", "record", "suite_file", "trial")
+    __slots__ = ("_dialogue", "_parsed_id", "position", "record", "suite_file", "trial")
 
     trial: Trial
     suite_file: SuiteFile
@@ -103,7 +103,7 @@ class PromptItem(pytest.Function):
     """The trial's place in the plan; -1 until selection is done."""
     record: Record | None
     _dialogue: Dialogue | None
-    _id: Any
+    _parsed_id: Any
 
     @classmethod
     def of_trial(
@@ -144,10 +144,10 @@ class PromptItem(pytest.Function):
         has put it there, and then `--lf` and `--sw` do not find it again.
         """
         try:
-            return self._id
+            return self._parsed_id
         except AttributeError:
-            self._id = type(super().id).parse(self.nodeid)
-            return self._id
+            self._parsed_id = type(super().id).parse(self.nodeid)
+            return self._parsed_id
 
     @property
     @override
