@@ -7,6 +7,7 @@ no assert in here.
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,6 +95,7 @@ class BenchHooks:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._token = secrets.token_hex(8)
 
     @property
     def _session(self) -> BenchSession | None:
@@ -191,9 +193,13 @@ class BenchHooks:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401 - xdist's class
-        """Give each worker the run's id."""
+        """Give each worker the run's id, and what the workers share."""
         if self._session is not None:
             node.workerinput["llmbench_run_id"] = self._session.folder.run_id
+        if _is_bench_project(self._config):
+            from pytest_llmbench.distribution import tell_worker
+
+            tell_worker(node, self._token)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 - xdist's class
@@ -214,10 +220,22 @@ class BenchHooks:
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist's classes
-        """Keep each model's trials on one worker, where xdist shares out freely."""
-        freely = config.getoption("dist") in {"load", "loadgroup"}
-        if not freely or not _is_bench_project(config):
+        """Keep together what must run on one worker, unless each runs all."""
+        if config.getoption("dist") == "each" or not _is_bench_project(config):
             return None
-        from pytest_llmbench.distribution import ModelScheduling
+        from pytest_llmbench.distribution import new_scheduler
 
-        return ModelScheduling(config, log)
+        return new_scheduler(config, log)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(
+        self,
+        crashitem: str,
+        report: pytest.TestReport,
+        sched: Any,  # noqa: ANN401 - xdist's class
+    ) -> None:
+        """Record the trial that a worker died over."""
+        if crashitem.partition("::")[0].endswith(SUFFIXES):
+            from pytest_llmbench.crashes import note_crash
+
+            note_crash(_checked(self._config), report, sched)

@@ -12,6 +12,7 @@ import pytest
 from pytest_llmbench.analysis.summary import JobPlan
 from pytest_llmbench.calls.clock import SystemClock
 from pytest_llmbench.calls.engine import Engine
+from pytest_llmbench.calls.once import Once
 from pytest_llmbench.checks.registry import expectation_faults
 from pytest_llmbench.conclusion import Conclusion, baseline_of_spec, conclude
 from pytest_llmbench.errors import CallError, SettingsError, SuiteError
@@ -27,6 +28,7 @@ from pytest_llmbench.runs.record import record_from_json
 from pytest_llmbench.runs.replay import ReplayFile
 from pytest_llmbench.settings import Settings, read_settings
 from pytest_llmbench.trials import Extras, Trials, to_wire
+from pytest_llmbench.units import Units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,6 +61,15 @@ def session_of(config: pytest.Config) -> BenchSession:
     return config.stash[_SESSION]
 
 
+def read_session_settings(config: pytest.Config) -> Settings:
+    """Read the settings without beginning a session.
+
+    Raises:
+        SettingsError, SpecError: they cannot be read.
+    """
+    return read_settings(config, _extras(config).variants)
+
+
 def active_session(config: pytest.Config) -> BenchSession | None:
     """Return the BenchSession if there is bench work, else None."""
     return config.stash.get(_SESSION, None)
@@ -89,6 +100,10 @@ class BenchSession:
         run_id = workerinput.get("llmbench_run_id") or new_run_id(now)
         self.folder = RunFolder(settings.reports, run_id, now)
         self.worker = str(workerinput.get("workerid", ""))
+        token = str(workerinput.get("llmbench_token", ""))
+        self._once = Once(token) if token else None
+        if self._once is not None:
+            self._once.join()
         self._engine: Engine | None = None
         self._trials: Trials | None = None
         self.ledger = Ledger(self.folder)
@@ -108,10 +123,18 @@ class BenchSession:
             self._trials = self._new_trials()
         return self._trials
 
+    @property
+    def units(self) -> Units:
+        """The rule by which this worker's trials were given to it together."""
+        workerinput: dict[str, Any] = getattr(self.config, "workerinput", {})
+        splits_runs = bool(workerinput.get("llmbench_splits_runs"))
+        return Units(self.settings, splits_runs=splits_runs)
+
     def _new_trials(self) -> Trials:
         parts = (self.settings, self.engine, self._extras, self.worker)
         if self._replay is None:
-            return Trials(*parts, is_strict=_may_stop_early(self.config))
+            is_strict = _may_stop_early(self.config)
+            return Trials(*parts, is_strict=is_strict, once=self._once)
         from pytest_llmbench.replayed import ReplayTrials
 
         return ReplayTrials(*parts, file=self._replay)
@@ -256,6 +279,8 @@ class BenchSession:
     def close(self) -> None:
         """End calls, child processes and open files of this process."""
         self.folder.close()
+        if self._once is not None:
+            self._once.leave()
         if self._engine is not None:
             self._engine.close()
 
