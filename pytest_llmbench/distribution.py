@@ -35,8 +35,12 @@ _SENT: Final = 8
 class Worker(Protocol):
     """What is used of xdist's WorkerController."""
 
-    gateway: Any
     workerinput: dict[str, Any]
+
+    @property
+    def gateway(self) -> Any:  # noqa: ANN401 - execnet's class
+        """What has the worker's name, as `id`."""
+        ...
 
     @property
     def shutting_down(self) -> bool:

@@ -72,10 +72,10 @@ class Units:
         self._splits_runs = splits_runs
         specs = settings.specs("")
         self._models = {label(spec): spec.model for spec in specs}
-        models = list(dict.fromkeys(spec.model for spec in specs))
+        seats = tuple(seats)
         self._places = _joined({
-            model: {server for seat in seats for server in self._at(model, seat)}
-            for model in models
+            spec.model: {s for seat in seats for s in self._at(spec.model, seat)}
+            for spec in specs
         })
 
     def unit_of(self, model: ModelName, run: int) -> Unit:
