@@ -10,6 +10,7 @@ import pytest
 from xdist.report import report_collection_diff
 from xdist.workermanage import parse_tx_spec_config
 
+from pytest_llmbench.calls.once import Once
 from pytest_llmbench.errors import UsageFault
 from pytest_llmbench.session import active_session, read_session_settings
 from pytest_llmbench.units import Seat, Unit, Units
@@ -25,6 +26,7 @@ _ASK_SEAT: Final = """
 import os, socket
 channel.send((socket.gethostname(), os.environ.get("OLLAMA_HOST", "")))
 """
+_CUT: Final = {"http:", "https:"}
 _ANSWER_S: Final = 60.0
 _LOW: Final = 2
 """Trials a worker has left when it gets a new unit: one runs, one is next."""
@@ -61,8 +63,19 @@ def tell_worker(node: Any, token: str) -> None:  # noqa: ANN401 - xdist's class
 
     Where workers are started differently, ask for the one's machine and OLLAMA_HOST:
     it may have local servers of its own.
+
+    Raises:
+        pytest.UsageError: its OLLAMA_HOST was cut off by execnet.
     """
+    spec = node.gateway.spec
+    if spec.env.get("OLLAMA_HOST") in _CUT:
+        msg = (
+            f"--tx {spec}: specs are split at '//', so OLLAMA_HOST takes HOST:PORT"
+            " without http:// here"
+        )
+        raise pytest.UsageError(msg)
     node.workerinput["llmbench_token"] = token
+    node.config.add_cleanup(Once(token).sweep)
     splits_runs = len(set(map(str, node.nodemanager.specs))) > 1
     node.workerinput[_SPLITS_RUNS] = splits_runs
     if splits_runs:

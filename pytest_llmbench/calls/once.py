@@ -54,6 +54,12 @@ class Once:
             self._presence.close()
             self._presence = None
 
+    def sweep(self) -> None:
+        """Remove what processes that were killed have left."""
+        if self._path.exists():
+            self.join()
+            self.leave()
+
     def do(self, key: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return the work's result: an earlier one if there is one.
 

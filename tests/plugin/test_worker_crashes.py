@@ -78,14 +78,21 @@ def test_a_crash_costs_one_trial(bench: Bench, small: FakeOllama) -> None:
     ("victim", "recorded"), [("P1[fake:1b-native_api-run1]", 1), (VICTIM, 5)]
 )
 def test_without_restart_the_rest_is_missing(
-    bench: Bench, small: FakeOllama, victim: str, recorded: int
+    bench: Bench,
+    small: FakeOllama,
+    victim: str,
+    recorded: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What was not run is said and holds the decision, even without any plan sent."""
     kills_at(bench, victim)
+    temporary = bench.pytester.mkdir("temporary")
+    monkeypatch.setenv("TMPDIR", str(temporary))
     result = bench.run_apart(*MODEL, "-n1", "--max-worker-restart=0")
     result.stdout.fnmatch_lines([f"*HOLD:*{recorded} of 12 trials ran*"])
     assert len(bench.records()) == recorded
     assert bench.records()[-1]["fault"]["kind"] == "worker_crashed"
+    assert not list(temporary.glob("llmbench-*"))
     assert "INTERNALERROR" not in result.stdout.str()
     assert small.url
 
