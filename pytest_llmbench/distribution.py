@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
@@ -62,7 +63,8 @@ def tell_worker(node: Any, token: str) -> None:  # noqa: ANN401 - xdist's class
     """Give a worker what the workers of a run have in common.
 
     Where workers are started differently, ask for the one's machine and OLLAMA_HOST:
-    it may have local servers of its own.
+    it may have local servers of its own. A worker on another machine is told the
+    settings too, to compare them with those that it finds.
 
     Raises:
         pytest.UsageError: its OLLAMA_HOST was cut off by execnet.
@@ -81,6 +83,9 @@ def tell_worker(node: Any, token: str) -> None:  # noqa: ANN401 - xdist's class
     if splits_runs:
         asked = node.gateway.remote_exec(_ASK_SEAT)
         node.workerinput[_SEAT] = list(asked.receive(_ANSWER_S))
+    settings = None if spec.popen else _settings_of(node.config)
+    if settings is not None:
+        node.workerinput["llmbench_settings"] = json.dumps(settings.to_json())
 
 
 def new_scheduler(config: pytest.Config, log: object) -> TrialScheduling | None:
@@ -88,12 +93,16 @@ def new_scheduler(config: pytest.Config, log: object) -> TrialScheduling | None:
 
     Each worker then says what is wrong with them, as an error of collection.
     """
+    settings = _settings_of(config)
+    return TrialScheduling(config, log, settings) if settings else None
+
+
+def _settings_of(config: pytest.Config) -> Settings | None:
     session = active_session(config)
     try:
-        settings = session.settings if session else read_session_settings(config)
+        return session.settings if session else read_session_settings(config)
     except UsageFault:
         return None
-    return TrialScheduling(config, log, settings)
 
 
 @dataclass(slots=True)

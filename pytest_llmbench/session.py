@@ -180,6 +180,13 @@ class BenchSession:
 
     def check_collection(self) -> str:
         """Return the fault of the user's input that collecting has shown."""
+        other = self._other_settings()
+        if other:
+            return (
+                f"a worker has other settings than the controller: {', '.join(other)};"
+                f" it reads them in {self.settings.root}, so copy or share the project"
+                " with its settings file, and give it a pytest.ini"
+            )
         known = [p for suite in self._suites.values() for p in suite.prompt_ids()]
         for prompt_id in self.settings.prompts if known else ():
             if prompt_id not in known:
@@ -187,15 +194,27 @@ class BenchSession:
                 return f"--prompts: no prompt {prompt_id!r} in any suite{hint}"
         return self.usage_fault
 
+    def _other_settings(self) -> list[str]:
+        """Return the settings that a worker on another machine reads differently."""
+        workerinput: dict[str, Any] = getattr(self.config, "workerinput", {})
+        told = json.loads(workerinput.get("llmbench_settings", "{}"))
+        own = json.loads(json.dumps(self.settings.to_json()))
+        places = {"reports", "replay"}
+        return [key for key in told if key not in places and told[key] != own[key]]
+
     def plan(self, trials: Sequence[Trial], bars: Sequence[object]) -> None:
         """Note what will be run, once selection is done; see `Asker.plan`."""
         if trials:
             self.trials.plan(trials, bars)
-            self.ledger.add_plans([_plan(group) for group in _by_job(trials)])
-            pairs = {(id(t.job), id(t.prompt)): t for t in trials}
-            for trial in pairs.values():
-                options = self.trials.asker.options(trial.job, trial.prompt)
-                self.ledger.add_options(trial.job.spec_text, options)
+            self.note_plan(trials)
+
+    def note_plan(self, trials: Sequence[Trial]) -> None:
+        """Note what is meant to run, here or in workers."""
+        self.ledger.add_plans([_plan(group) for group in _by_job(trials)])
+        pairs = {(id(t.job), id(t.prompt)): t for t in trials}
+        for trial in pairs.values():
+            options = self.trials.asker.options(trial.job, trial.prompt)
+            self.ledger.add_options(trial.job.spec_text, options)
 
     def preflight(self, trials: Sequence[Trial]) -> str:
         """Return why no model at all can be asked; empty if one can."""
