@@ -256,11 +256,7 @@ def _notes(ledger: Ledger) -> Iterator[str]:
     for warmup in warmups:
         if warmup.status == "failed":
             yield f"warm-up of {warmup.model} failed: {warmup.detail}"
-    for model in dict.fromkeys(one["model"] for one in ledger.facts):
-        digests = ledger.known(model, "digest")
-        if len(digests) > 1:
-            shown = ", ".join(digest.removeprefix("sha256:")[:12] for digest in digests)
-            yield f"the servers have different builds of {model}: {shown}"
+    yield from _other_builds(ledger)
     if ledger.replay_of:
         yield (
             f"judged again from {ledger.replay_of}: nothing was asked, no baseline"
@@ -274,3 +270,12 @@ def _notes(ledger: Ledger) -> Iterator[str]:
             f"{ledger.reruns} reruns of judged trials were left out: the first judged"
             " attempt of a trial counts"
         )
+
+
+def _other_builds(ledger: Ledger) -> Iterator[str]:
+    """Say where servers have different files under one model name."""
+    for model in dict.fromkeys(one["model"] for one in ledger.facts):
+        digests = ledger.known(model, "digest")
+        if len(digests) > 1:
+            shown = ", ".join(digest.removeprefix("sha256:")[:12] for digest in digests)
+            yield f"the servers have different builds of {model}: {shown}"

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from pytest_llmbench.plan import Trial
     from pytest_llmbench.session import BenchSession
-    from pytest_llmbench.trials import Trial
 
 
 def note_crash(
@@ -37,7 +37,7 @@ def note_crash(
         return
     if not session.ledger.plans():
         collected = getattr(sched, "collection", None)  # not all of xdist's have it
-        session.plan(_planned(session, collected or [report.nodeid]))
+        session.note_plan(_planned(session, collected or [report.nodeid]))
     name = worker.gateway.id
     message = f"worker {name} died during this trial: killed, out of memory or crashed"
     fault = Fault(kind="worker_crashed", message=message)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
@@ -11,24 +10,15 @@ import pytest
 from xdist.report import report_collection_diff
 from xdist.workermanage import parse_tx_spec_config
 
-from pytest_llmbench.calls.once import Once
-from pytest_llmbench.errors import UsageFault
-from pytest_llmbench.session import active_session, read_session_settings
-from pytest_llmbench.units import Seat, Unit, Units
+from pytest_llmbench.session import readable_settings
+from pytest_llmbench.units import Unit, Units
+from pytest_llmbench.workplace import Workplace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pytest_llmbench.settings import Settings
 
-_SEAT: Final = "llmbench_seat"
-_SPLITS_RUNS: Final = "llmbench_splits_runs"
-_ASK_SEAT: Final = """
-import os, socket
-channel.send((socket.gethostname(), os.environ.get("OLLAMA_HOST", "")))
-"""
-_CUT: Final = {"http:", "https:"}
-_ANSWER_S: Final = 60.0
 _LOW: Final = 2
 """Trials a worker has left when it gets a new unit: one runs, one is next."""
 _SENT: Final = 8
@@ -59,50 +49,13 @@ class Worker(Protocol):
         ...
 
 
-def tell_worker(node: Any, token: str) -> None:  # noqa: ANN401 - xdist's class
-    """Give a worker what the workers of a run have in common.
-
-    Where workers are started differently, ask for the one's machine and OLLAMA_HOST:
-    it may have local servers of its own. A worker on another machine is told the
-    settings too, to compare them with those that it finds.
-
-    Raises:
-        pytest.UsageError: its OLLAMA_HOST was cut off by execnet.
-    """
-    spec = node.gateway.spec
-    if spec.env.get("OLLAMA_HOST") in _CUT:
-        msg = (
-            f"--tx {spec}: specs are split at '//', so OLLAMA_HOST takes HOST:PORT"
-            " without http:// here"
-        )
-        raise pytest.UsageError(msg)
-    node.workerinput["llmbench_token"] = token
-    node.config.add_cleanup(Once(token).sweep)
-    splits_runs = len(set(map(str, node.nodemanager.specs))) > 1
-    node.workerinput[_SPLITS_RUNS] = splits_runs
-    if splits_runs:
-        asked = node.gateway.remote_exec(_ASK_SEAT)
-        node.workerinput[_SEAT] = list(asked.receive(_ANSWER_S))
-    settings = None if spec.popen else _settings_of(node.config)
-    if settings is not None:
-        node.workerinput["llmbench_settings"] = json.dumps(settings.to_json())
-
-
 def new_scheduler(config: pytest.Config, log: object) -> TrialScheduling | None:
     """Return the scheduler of a session; None where the settings can't be read.
 
     Each worker then says what is wrong with them, as an error of collection.
     """
-    settings = _settings_of(config)
+    settings = readable_settings(config)
     return TrialScheduling(config, log, settings) if settings else None
-
-
-def _settings_of(config: pytest.Config) -> Settings | None:
-    session = active_session(config)
-    try:
-        return session.settings if session else read_session_settings(config)
-    except UsageFault:
-        return None
 
 
 @dataclass(slots=True)
@@ -252,11 +205,11 @@ class TrialScheduling:
 
     def _set_out(self) -> None:
         """Put all tests into units, and the units where they wait."""
-        nodes = self.nodes
+        places = [Workplace(node.workerinput) for node in self.nodes]
         self._units = Units(
             self._settings,
-            map(_seat, nodes),
-            splits_runs=any(node.workerinput.get(_SPLITS_RUNS) for node in nodes),
+            (place.seat for place in places),
+            splits_runs=any(place.splits_runs for place in places),
         )
         collection = self.collection or []
         self._keys = [self._key(nodeid) for nodeid in collection]
@@ -347,8 +300,9 @@ class TrialScheduling:
 
     def _local(self, node: Worker) -> list[int]:
         """Return a unit of local servers, none of which another worker uses."""
+        seat = Workplace(node.workerinput).seat
         for place, waiting in self._places.items():
-            servers = self._units.servers(place, _seat(node)) if waiting else ()
+            servers = self._units.servers(place, seat) if waiting else ()
             if waiting and all(self._owners.get(s, node) is node for s in servers):
                 self._owners.update(dict.fromkeys(servers, node))
                 return waiting.popleft()
@@ -386,10 +340,3 @@ class TrialScheduling:
         text = report_collection_diff(wanted, list(found), first, name)
         report = pytest.CollectReport(name, "failed", longrepr=text, result=[])
         self.config.hook.pytest_collectreport(report=report)
-
-
-def _seat(node: Worker) -> Seat:
-    if _SEAT not in node.workerinput:
-        return Seat()
-    machine, ollama_host = node.workerinput[_SEAT]
-    return Seat(machine=machine.lower(), ollama_host=ollama_host)

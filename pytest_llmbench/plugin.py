@@ -194,12 +194,13 @@ class BenchHooks:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401 - xdist's class
         """Give each worker the run's id, and what the workers share."""
-        if self._session is not None:
-            node.workerinput["llmbench_run_id"] = self._session.folder.run_id
         if _is_bench_project(self._config):
-            from pytest_llmbench.distribution import tell_worker
+            from pytest_llmbench.session import readable_settings
+            from pytest_llmbench.workplace import tell_worker
 
-            tell_worker(node, self._token)
+            run_id = self._session.folder.run_id if self._session else ""
+            settings = readable_settings(self._config)
+            tell_worker(node, run_id=run_id, token=self._token, settings=settings)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 - xdist's class
@@ -212,7 +213,7 @@ class BenchHooks:
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Look at servers and machine for the workers, which only ask models."""
         if any(map(_is_trial, ids)):
-            from pytest_llmbench.distribution import guard_workers
+            from pytest_llmbench.guarding import guard_workers
 
             fault = guard_workers(_checked(self._config), ids)
             if fault:
@@ -235,7 +236,7 @@ class BenchHooks:
         sched: Any,  # noqa: ANN401 - xdist's class
     ) -> None:
         """Record the trial that a worker died over."""
-        if crashitem.partition("::")[0].endswith(SUFFIXES):
+        if _is_trial(crashitem):
             from pytest_llmbench.crashes import note_crash
 
             note_crash(_checked(self._config), report, sched)

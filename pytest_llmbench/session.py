@@ -12,10 +12,9 @@ import pytest
 from pytest_llmbench.analysis.summary import JobPlan
 from pytest_llmbench.calls.clock import SystemClock
 from pytest_llmbench.calls.engine import Engine
-from pytest_llmbench.calls.once import Once
 from pytest_llmbench.checks.registry import expectation_faults
 from pytest_llmbench.conclusion import Conclusion, baseline_of_spec, conclude
-from pytest_llmbench.errors import CallError, SettingsError, SuiteError
+from pytest_llmbench.errors import CallError, SettingsError, SuiteError, UsageFault
 from pytest_llmbench.ledger import Ledger
 from pytest_llmbench.plan import Job, Trial
 from pytest_llmbench.prompts.loader import load_suite
@@ -28,7 +27,7 @@ from pytest_llmbench.runs.record import record_from_json
 from pytest_llmbench.runs.replay import ReplayFile
 from pytest_llmbench.settings import Settings, read_settings
 from pytest_llmbench.trials import Extras, Trials, to_wire
-from pytest_llmbench.units import Units
+from pytest_llmbench.workplace import workplace_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.debuglog import DebugLog
     from pytest_llmbench.prompts.suite import Prompt, Suite
     from pytest_llmbench.runs.record import Record
+    from pytest_llmbench.units import Units
 
 _SESSION = pytest.StashKey["BenchSession"]()
 _LEFT: Final = "llmbench_left"
@@ -61,13 +61,15 @@ def session_of(config: pytest.Config) -> BenchSession:
     return config.stash[_SESSION]
 
 
-def read_session_settings(config: pytest.Config) -> Settings:
-    """Read the settings without beginning a session.
-
-    Raises:
-        SettingsError, SpecError: they cannot be read.
-    """
-    return read_settings(config, _extras(config).variants)
+def readable_settings(config: pytest.Config) -> Settings | None:
+    """Return the settings without beginning a session; None if they are wrong."""
+    session = active_session(config)
+    if session is not None:
+        return session.settings
+    try:
+        return read_settings(config, _extras(config).variants)
+    except UsageFault:
+        return None
 
 
 def active_session(config: pytest.Config) -> BenchSession | None:
@@ -94,16 +96,13 @@ class BenchSession:
         self.first_errors: set[str] = set()
         self.conclusion: Conclusion | None = None
         self._clock = SystemClock()
-        workerinput: dict[str, Any] = getattr(config, "workerinput", {})
-        self.is_worker = bool(workerinput)
+        self._workplace = workplace_of(config)
+        self.is_worker = self._workplace.is_worker
         now = self._clock.utc()
-        run_id = workerinput.get("llmbench_run_id") or new_run_id(now)
+        run_id = self._workplace.run_id or new_run_id(now)
         self.folder = RunFolder(settings.reports, run_id, now)
-        self.worker = str(workerinput.get("workerid", ""))
-        token = str(workerinput.get("llmbench_token", ""))
-        self._once = Once(token) if token else None
-        if self._once is not None:
-            self._once.join()
+        self.worker = self._workplace.worker
+        self._once = self._workplace.once()
         self._engine: Engine | None = None
         self._trials: Trials | None = None
         self.ledger = Ledger(self.folder)
@@ -126,9 +125,7 @@ class BenchSession:
     @property
     def units(self) -> Units:
         """The rule by which this worker's trials were given to it together."""
-        workerinput: dict[str, Any] = getattr(self.config, "workerinput", {})
-        splits_runs = bool(workerinput.get("llmbench_splits_runs"))
-        return Units(self.settings, splits_runs=splits_runs)
+        return self._workplace.units(self.settings)
 
     def _new_trials(self) -> Trials:
         parts = (self.settings, self.engine, self._extras, self.worker)
@@ -180,27 +177,15 @@ class BenchSession:
 
     def check_collection(self) -> str:
         """Return the fault of the user's input that collecting has shown."""
-        other = self._other_settings()
-        if other:
-            return (
-                f"a worker has other settings than the controller: {', '.join(other)};"
-                f" it reads them in {self.settings.root}, so copy or share the project"
-                " with its settings file, and give it a pytest.ini"
-            )
+        fault = self._workplace.settings_fault(self.settings)
+        if fault:
+            return fault
         known = [p for suite in self._suites.values() for p in suite.prompt_ids()]
         for prompt_id in self.settings.prompts if known else ():
             if prompt_id not in known:
                 hint = did_you_mean(prompt_id, dict.fromkeys(known))
                 return f"--prompts: no prompt {prompt_id!r} in any suite{hint}"
         return self.usage_fault
-
-    def _other_settings(self) -> list[str]:
-        """Return the settings that a worker on another machine reads differently."""
-        workerinput: dict[str, Any] = getattr(self.config, "workerinput", {})
-        told = json.loads(workerinput.get("llmbench_settings", "{}"))
-        own = json.loads(json.dumps(self.settings.to_json()))
-        places = {"reports", "replay"}
-        return [key for key in told if key not in places and told[key] != own[key]]
 
     def plan(self, trials: Sequence[Trial], bars: Sequence[object]) -> None:
         """Note what will be run, once selection is done; see `Asker.plan`."""

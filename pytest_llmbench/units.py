@@ -94,6 +94,11 @@ class Units:
         model = self._models.get(name)
         return Unit(model=name) if model is None else self.unit_of(model, run)
 
+    def model_of(self, nodeid: str) -> ModelName | None:
+        """Return a trial's model; None for any other test, or an unknown one."""
+        found = name_parts(nodeid)
+        return self._models.get(found[0]) if found else None
+
     def servers(self, place: str, seat: Seat) -> frozenset[str]:
         """Return the local servers that a place's models have, seen from a seat."""
         return frozenset(

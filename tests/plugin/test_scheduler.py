@@ -12,7 +12,7 @@ import pytest
 
 from pytest_llmbench.distribution import TrialScheduling
 from pytest_llmbench.prompts.spec import parse_model
-from pytest_llmbench.session import read_session_settings
+from pytest_llmbench.session import readable_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,8 +63,9 @@ def make(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Make:
         options = ("--tx", f"{workers}*popen", "--dist", dist)
         config = pytester.parseconfig(*options)
         names = tuple(parse_model(model) for model in models)
-        settings = replace(read_session_settings(config), models=names)
-        return TrialScheduling(config, None, settings)
+        settings = readable_settings(config)
+        assert settings is not None
+        return TrialScheduling(config, None, replace(settings, models=names))
 
     return made
 
