@@ -113,7 +113,7 @@ def test_hosts_with_servers_of_their_own_share_the_runs(
     for server in servers:
         asked = [request.body or {} for request in server.requests_to("/api/chat")]
         assert len([body for body in asked if not body["messages"]]) == 1  # a preload
-        assert len(asked) > 5
+        assert len(asked) >= 5
     warmups = bench.summary()["warmup_result"]
     assert {one["server"] for one in warmups} == {f"ollama at {s.url}" for s in servers}
 
