@@ -189,6 +189,19 @@ def test_a_lane_goes_on_with_the_worker_that_replaces_its_own(make: Make) -> Non
     assert is_over(scheduler, [heir, alive])
 
 
+def test_units_that_were_begun_come_back_in_order(make: Make) -> None:
+    """A worker that dies with one run's end and the next one's start leaves both."""
+    scheduler = make(1, ("openai/far",))
+    ids = trials("openai/far", runs=4)
+    (dead,) = start(scheduler, ids, *crew(1))
+    run(scheduler, [dead], limit=1)
+    assert set(dead.queue) == {1, 2, 3, 4, 5}
+    scheduler.remove_node(dead)
+    (heir,) = start(scheduler, ids, FakeWorker("gw1"))
+    run(scheduler, [heir])
+    assert heir.ran == list(range(2, 12))
+
+
 def test_a_crash_in_collecting_waits_for_the_next(make: Make) -> None:
     """A worker that dies before anything is shared out has lost nothing."""
     scheduler, (dead, heir) = make(), crew(2)
