@@ -57,11 +57,17 @@ def read_aliases(value: object, file: str) -> dict[str, Alias]:
     }
 
 
-def default_url(provider: str) -> str:
-    """Return where a provider is if nothing says otherwise."""
+def default_url(provider: str, ollama_host: str | None = None) -> str:
+    """Return where a provider is if nothing says otherwise.
+
+    Args:
+        ollama_host: a value of OLLAMA_HOST; None for this process's own.
+    """
     if provider != "ollama":
         return ""
-    return base_url_from_host(os.environ.get("OLLAMA_HOST", ""))
+    if ollama_host is None:
+        ollama_host = os.environ.get("OLLAMA_HOST", "")
+    return base_url_from_host(ollama_host)
 
 
 def as_table(value: object, where: str) -> dict[str, Any]:

@@ -113,7 +113,9 @@ def _comparability(
     job: JobSummary, ledger: Ledger, inventory: dict[str, Any]
 ) -> dict[str, Any]:
     """Return what must be known to compare this job with another (DESIGN §7)."""
-    facts = ledger.facts.get(job.model, {})
+    digests = [
+        text.removeprefix("sha256:") for text in ledger.known(job.model, "digest")
+    ]
     options = ledger.options.get(job.spec, {})
     gpus = inventory["snapshots"]["after"]["gpus"] or []
     return {
@@ -122,9 +124,9 @@ def _comparability(
         "variant": job.variant,
         "options": {k: v for k, v in options.items() if k != "num_ctx"},
         "num_ctx": options.get("num_ctx"),
-        "model_digest": facts.get("digest", "").removeprefix("sha256:")[:12],
-        "quantization": facts.get("quantization", ""),
-        "server_version": facts.get("server_version", ""),
+        "model_digest": ", ".join(digest[:12] for digest in digests),
+        "quantization": ", ".join(ledger.known(job.model, "quantization")),
+        "server_version": ", ".join(ledger.known(job.model, "server_version")),
         "cpu": inventory["host"]["cpu"],
         "gpu": [gpu["name"] for gpu in gpus],
     }
@@ -135,8 +137,8 @@ def _inventory(ledger: Ledger, settings: Settings, now: datetime) -> dict[str, A
     return {
         "schema_version": SCHEMA_VERSION,
         "host": host_facts(),
-        "models": list(ledger.facts.values()),
-        "warmups": [warmup.to_json() for warmup in ledger.warmups.values()],
+        "models": ledger.facts,
+        "warmups": [warmup.to_json() for warmup in ledger.warmups],
         "snapshots": {"before": ledger.before, "after": after},
         "guard": findings_json(ledger.sighting),
     }
@@ -146,7 +148,7 @@ def _summary_json(
     ledger: Ledger, conclusion: Conclusion, keys: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
     jobs = conclusion.summaries
-    warmups = [warmup.to_json() for warmup in ledger.warmups.values()]
+    warmups = [warmup.to_json() for warmup in ledger.warmups]
     return {
         "schema_version": SCHEMA_VERSION,
         "run_id": ledger.folder.run_id,
@@ -250,10 +252,11 @@ def _files(ledger: Ledger, settings: Settings) -> tuple[tuple[str, str], ...]:
 def _notes(ledger: Ledger) -> Iterator[str]:
     for warning in warnings(ledger.sighting):
         yield f"before the run: {warning}"
-    warmups: Sequence[WarmupResult] = list(ledger.warmups.values())
+    warmups: Sequence[WarmupResult] = ledger.warmups
     for warmup in warmups:
         if warmup.status == "failed":
             yield f"warm-up of {warmup.model} failed: {warmup.detail}"
+    yield from _other_builds(ledger)
     if ledger.replay_of:
         yield (
             f"judged again from {ledger.replay_of}: nothing was asked, no baseline"
@@ -267,3 +270,12 @@ def _notes(ledger: Ledger) -> Iterator[str]:
             f"{ledger.reruns} reruns of judged trials were left out: the first judged"
             " attempt of a trial counts"
         )
+
+
+def _other_builds(ledger: Ledger) -> Iterator[str]:
+    """Say where servers have different files under one model name."""
+    for model in dict.fromkeys(one["model"] for one in ledger.facts):
+        digests = ledger.known(model, "digest")
+        if len(digests) > 1:
+            shown = ", ".join(digest.removeprefix("sha256:")[:12] for digest in digests)
+            yield f"the servers have different builds of {model}: {shown}"

@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmbench.policy.guard import machine_of, sighting
-from pytest_llmbench.report.guard import busy_fault
+from pytest_llmbench.report.guard import busy_fault, header_lines
+from pytest_llmbench.units import Units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,6 +29,25 @@ def look(
     """
     machine = machine_of(snapshot, os.cpu_count())
     return sighting(machine, engine.occupancies(targets))
+
+
+def guard_workers(session: BenchSession, nodeids: Iterable[str]) -> str:
+    """Look at the servers of these trials, once, and show what is seen.
+
+    Returns:
+        Why the run must not start, or an empty text.
+    """
+    if session.ledger.sighting is not None:
+        return ""
+    units = Units(session.settings)
+    models = dict.fromkeys(map(units.model_of, nodeids))
+    fault = guard(session, [model for model in models if model is not None])
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and not fault:
+        reporter.ensure_newline()
+        for line in header_lines(session.ledger.sighting):
+            reporter.write_line(line)
+    return fault
 
 
 def guard(session: BenchSession, models: Iterable[ModelName]) -> str:

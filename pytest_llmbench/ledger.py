@@ -27,8 +27,8 @@ class Ledger:
     """Takes what reports carry; writes each record before anything else.
 
     Attributes:
-        facts: plain JSON by model.
-        warmups: results by model.
+        facts: plain JSON, one of each model and server.
+        warmups: results, one of each model and server.
         options: sampling options by spec, `VARIES` where its prompts differ.
         before: the machine's snapshot from before the first trial.
         sighting: what was seen of servers and machine then; None if not looked at.
@@ -40,8 +40,8 @@ class Ledger:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        self.facts: dict[str, dict[str, Any]] = {}
-        self.warmups: dict[str, WarmupResult] = {}
+        self._facts: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._warmups: dict[tuple[str, str], WarmupResult] = {}
         self.options: dict[str, dict[str, Any]] = {}
         self.before: dict[str, Any] | None = None
         self.sighting: Sighting | None = None
@@ -69,9 +69,24 @@ class Ledger:
         """Return what was meant to run."""
         return list(self._plans.values())
 
+    @property
+    def facts(self) -> list[dict[str, Any]]:
+        """What is known of each model at each server, as plain JSON."""
+        return list(self._facts.values())
+
+    @property
+    def warmups(self) -> list[WarmupResult]:
+        """How warming each model at each server went."""
+        return list(self._warmups.values())
+
+    def known(self, model: str, name: str) -> list[str]:
+        """Return a fact's values at a model's servers, each once; without blanks."""
+        values = [one[name] for one in self.facts if one["model"] == model]
+        return sorted({value for value in values if value})
+
     def warmup(self, model: str) -> WarmupResult | None:
-        """Return how warming a model went; None if it never came to it."""
-        return self.warmups.get(model)
+        """Return how warming a model went first; None if it never came to it."""
+        return next((one for one in self.warmups if one.model == model), None)
 
     def add_plans(self, plans: Iterable[JobPlan]) -> None:
         """Note what is meant to run."""
@@ -94,10 +109,13 @@ class Ledger:
             if "changed" in one:
                 self.changed_prompts.add(one["changed"])
             if "facts" in one:
-                self.facts[one["facts"]["model"]] = one["facts"]
+                facts = one["facts"]
+                # Two machines may each know their server by the same address.
+                key = ("model", "server", "digest", "server_version")
+                self._facts[tuple(facts[name] for name in key)] = facts
             if "warmup" in one:
                 warmup = WarmupResult(**one["warmup"])
-                self.warmups.setdefault(warmup.model, warmup)
+                self._warmups.setdefault((warmup.model, warmup.server), warmup)
 
     def take_plan(self, told: dict[str, Any]) -> None:
         """Store a worker's plans and options."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_llmbench.units import label
+
 if TYPE_CHECKING:
     from pytest_llmbench.prompts.spec import Spec
     from pytest_llmbench.prompts.suite import Prompt, Suite
@@ -27,7 +29,7 @@ class Job:
         self.suite = suite
         self.spec_text = str(spec)
         self.model = str(spec.model)
-        self.label = f"{spec.model}-{spec.variant}"
+        self.label = label(spec)
         self._seeds: dict[int, int] = {}
 
     def seed(self, run: int) -> int:

@@ -7,6 +7,7 @@ no assert in here.
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,6 +95,7 @@ class BenchHooks:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._token = secrets.token_hex(8)
 
     @property
     def _session(self) -> BenchSession | None:
@@ -191,9 +193,14 @@ class BenchHooks:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401 - xdist's class
-        """Give each worker the run's id."""
-        if self._session is not None:
-            node.workerinput["llmbench_run_id"] = self._session.folder.run_id
+        """Give each worker the run's id, and what the workers share."""
+        if _is_bench_project(self._config):
+            from pytest_llmbench.session import readable_settings
+            from pytest_llmbench.workplace import tell_worker
+
+            run_id = self._session.folder.run_id if self._session else ""
+            settings = readable_settings(self._config)
+            tell_worker(node, run_id=run_id, token=self._token, settings=settings)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 - xdist's class
@@ -206,7 +213,7 @@ class BenchHooks:
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Look at servers and machine for the workers, which only ask models."""
         if any(map(_is_trial, ids)):
-            from pytest_llmbench.distribution import guard_workers
+            from pytest_llmbench.guarding import guard_workers
 
             fault = guard_workers(_checked(self._config), ids)
             if fault:
@@ -214,10 +221,22 @@ class BenchHooks:
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist's classes
-        """Keep each model's trials on one worker, where xdist shares out freely."""
-        freely = config.getoption("dist") in {"load", "loadgroup"}
-        if not freely or not _is_bench_project(config):
+        """Keep together what must run on one worker, unless each runs all."""
+        if config.getoption("dist") == "each" or not _is_bench_project(config):
             return None
-        from pytest_llmbench.distribution import ModelScheduling
+        from pytest_llmbench.distribution import new_scheduler
 
-        return ModelScheduling(config, log)
+        return new_scheduler(config, log)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(
+        self,
+        crashitem: str,
+        report: pytest.TestReport,
+        sched: Any,  # noqa: ANN401 - xdist's class
+    ) -> None:
+        """Record the trial that a worker died over."""
+        if _is_trial(crashitem):
+            from pytest_llmbench.crashes import note_crash
+
+            note_crash(_checked(self._config), report, sched)

@@ -14,7 +14,7 @@ from pytest_llmbench.calls.clock import SystemClock
 from pytest_llmbench.calls.engine import Engine
 from pytest_llmbench.checks.registry import expectation_faults
 from pytest_llmbench.conclusion import Conclusion, baseline_of_spec, conclude
-from pytest_llmbench.errors import CallError, SettingsError, SuiteError
+from pytest_llmbench.errors import CallError, SettingsError, SuiteError, UsageFault
 from pytest_llmbench.ledger import Ledger
 from pytest_llmbench.plan import Job, Trial
 from pytest_llmbench.prompts.loader import load_suite
@@ -27,6 +27,7 @@ from pytest_llmbench.runs.record import record_from_json
 from pytest_llmbench.runs.replay import ReplayFile
 from pytest_llmbench.settings import Settings, read_settings
 from pytest_llmbench.trials import Extras, Trials, to_wire
+from pytest_llmbench.workplace import workplace_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.debuglog import DebugLog
     from pytest_llmbench.prompts.suite import Prompt, Suite
     from pytest_llmbench.runs.record import Record
+    from pytest_llmbench.units import Units
 
 _SESSION = pytest.StashKey["BenchSession"]()
 _LEFT: Final = "llmbench_left"
@@ -57,6 +59,17 @@ def session_of(config: pytest.Config) -> BenchSession:
             raise SettingsError(msg)
         config.stash[_SESSION] = BenchSession(config, settings, extras)
     return config.stash[_SESSION]
+
+
+def readable_settings(config: pytest.Config) -> Settings | None:
+    """Return the settings without beginning a session; None if they are wrong."""
+    session = active_session(config)
+    if session is not None:
+        return session.settings
+    try:
+        return read_settings(config, _extras(config).variants)
+    except UsageFault:
+        return None
 
 
 def active_session(config: pytest.Config) -> BenchSession | None:
@@ -83,12 +96,13 @@ class BenchSession:
         self.first_errors: set[str] = set()
         self.conclusion: Conclusion | None = None
         self._clock = SystemClock()
-        workerinput: dict[str, Any] = getattr(config, "workerinput", {})
-        self.is_worker = bool(workerinput)
+        self._workplace = workplace_of(config)
+        self.is_worker = self._workplace.is_worker
         now = self._clock.utc()
-        run_id = workerinput.get("llmbench_run_id") or new_run_id(now)
+        run_id = self._workplace.run_id or new_run_id(now)
         self.folder = RunFolder(settings.reports, run_id, now)
-        self.worker = str(workerinput.get("workerid", ""))
+        self.worker = self._workplace.worker
+        self._once = self._workplace.once()
         self._engine: Engine | None = None
         self._trials: Trials | None = None
         self.ledger = Ledger(self.folder)
@@ -108,10 +122,16 @@ class BenchSession:
             self._trials = self._new_trials()
         return self._trials
 
+    @property
+    def units(self) -> Units:
+        """The rule by which this worker's trials were given to it together."""
+        return self._workplace.units(self.settings)
+
     def _new_trials(self) -> Trials:
         parts = (self.settings, self.engine, self._extras, self.worker)
         if self._replay is None:
-            return Trials(*parts, is_strict=_may_stop_early(self.config))
+            is_strict = _may_stop_early(self.config)
+            return Trials(*parts, is_strict=is_strict, once=self._once)
         from pytest_llmbench.replayed import ReplayTrials
 
         return ReplayTrials(*parts, file=self._replay)
@@ -157,6 +177,9 @@ class BenchSession:
 
     def check_collection(self) -> str:
         """Return the fault of the user's input that collecting has shown."""
+        fault = self._workplace.settings_fault(self.settings)
+        if fault:
+            return fault
         known = [p for suite in self._suites.values() for p in suite.prompt_ids()]
         for prompt_id in self.settings.prompts if known else ():
             if prompt_id not in known:
@@ -168,11 +191,15 @@ class BenchSession:
         """Note what will be run, once selection is done; see `Asker.plan`."""
         if trials:
             self.trials.plan(trials, bars)
-            self.ledger.add_plans([_plan(group) for group in _by_job(trials)])
-            pairs = {(id(t.job), id(t.prompt)): t for t in trials}
-            for trial in pairs.values():
-                options = self.trials.asker.options(trial.job, trial.prompt)
-                self.ledger.add_options(trial.job.spec_text, options)
+            self.note_plan(trials)
+
+    def note_plan(self, trials: Sequence[Trial]) -> None:
+        """Note what is meant to run, here or in workers."""
+        self.ledger.add_plans([_plan(group) for group in _by_job(trials)])
+        pairs = {(id(t.job), id(t.prompt)): t for t in trials}
+        for trial in pairs.values():
+            options = self.trials.asker.options(trial.job, trial.prompt)
+            self.ledger.add_options(trial.job.spec_text, options)
 
     def preflight(self, trials: Sequence[Trial]) -> str:
         """Return why no model at all can be asked; empty if one can."""
@@ -256,6 +283,8 @@ class BenchSession:
     def close(self) -> None:
         """End calls, child processes and open files of this process."""
         self.folder.close()
+        if self._once is not None:
+            self._once.leave()
         if self._engine is not None:
             self._engine.close()
 

@@ -102,16 +102,21 @@ class Settings:
         """Return who is called for a model name; the first of several endpoints."""
         return self.targets(model)[0]
 
-    def targets(self, model: ModelName) -> tuple[Target, ...]:
+    def targets(
+        self, model: ModelName, ollama_host: str | None = None
+    ) -> tuple[Target, ...]:
         """Return every endpoint that serves a model name; trials are spread over them.
 
         A model has several where its alias lists several addresses.
+
+        Args:
+            ollama_host: the OLLAMA_HOST of who calls; None for this process's own.
         """
         alias = self.aliases.get(model.provider)
         if alias is None:
-            url = default_url(model.provider)
+            url = default_url(model.provider, ollama_host)
             return (Target(provider=model.provider, model=model.name, base_url=url),)
-        urls = alias.base_urls or (default_url(alias.provider),)
+        urls = alias.base_urls or (default_url(alias.provider, ollama_host),)
         return tuple(
             Target(provider=alias.provider, model=alias.model, base_url=url)
             for url in urls

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmbench.asking import Asker
+from pytest_llmbench.calls.providers import outlives_caller
 from pytest_llmbench.calls.request import WarmupResult
 from pytest_llmbench.conversation import Dialogue
 from pytest_llmbench.errors import CallError, CheckBroken
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmbench.calls.engine import Engine
-    from pytest_llmbench.calls.request import ModelFacts, Target
+    from pytest_llmbench.calls.once import Once
+    from pytest_llmbench.calls.request import CallRequest, ModelFacts, Target
     from pytest_llmbench.checks.custom import CustomCheck
     from pytest_llmbench.checks.verdict import Verdict
     from pytest_llmbench.plan import Job, Trial
@@ -59,11 +61,13 @@ class Trials:
         worker: str = "",
         *,
         is_strict: bool = False,
+        once: Once | None = None,
     ) -> None:
         self._settings = settings
         self._engine = engine
         self._extras = extras
         self._worker = worker
+        self._once = once
         self.asker = Asker(settings, engine, extras.variants, is_strict=is_strict)
         self._states: dict[Target, _ModelState] = {}
         self._ready: set[Job] = set()
@@ -97,7 +101,7 @@ class Trials:
         return state.fault
 
     def prepare(self, trial: Trial) -> WarmupResult | None:
-        """Warm the trial's model before its first trial, once per session.
+        """Warm the trial's model before its first trial, once per run and machine.
 
         Returns:
             The result on the first call for a model; None afterwards.
@@ -117,11 +121,19 @@ class Trials:
 
     def _warmed(self, target: Target, trial: Trial) -> WarmupResult:
         if trial.spec.warm_up:
-            request = self.asker.request(trial, (), ())
-            return self._engine.warm_up(target, request)
+            return self._warmed_once(target, self.asker.request(trial, (), ()))
         return WarmupResult(
             model=target.model, server="", status="skipped", detail="switched off"
         )
+
+    def _warmed_once(self, target: Target, request: CallRequest) -> WarmupResult:
+        """Warm a model up, unless another process of the run has done so."""
+        if self._once is None or not outlives_caller(target):
+            return self._engine.warm_up(target, request)
+        work = self._engine.warm_up
+        key = f"warm-up {target}"
+        told = self._once.do(key, lambda: work(target, request).to_json())
+        return WarmupResult(**told)
 
     def plan(self, trials: Sequence[Trial], bars: Sequence[object]) -> None:
         """Note what will be asked, in order; see `Asker.plan`."""

@@ -24,7 +24,8 @@ class Fault:
 
     Attributes:
         kind: the stable word of the error class (`CallError.kind`), or
-            `fixture` when the user's own setup failed.
+            `fixture` when the user's own setup failed, or `worker_crashed` when
+            the xdist worker that ran the trial died over it.
     """
 
     kind: str

@@ -65,22 +65,103 @@ def test_two_workers_give_the_same_summary(
     assert found[0]["policy_decisions"][0]["decided_by"] == "variance"
 
 
-def test_a_local_model_stays_on_one_worker(
-    bench: Bench, serve: Callable[..., FakeOllama]
-) -> None:
-    """Each model's trials run on one worker, so they don't measure each other."""
-    from fake_ollama import FakeModel, answers_by_prompt, says
-
-    right = answers_by_prompt(SMALL_ANSWERS, says("4"))
-    server = serve(FakeModel(answer=right), FakeModel(name="two:1b", answer=right))
-    bench.suite()
-    bench.run_apart("--model", "fake:1b,two:1b", "--runs", "2", "-n2")
+def workers_of(bench: Bench) -> dict[str, set[str]]:
+    """Return the workers that have run each model's trials."""
     workers: dict[str, set[str]] = {}
     for record in bench.records():
         workers.setdefault(record["model"], set()).add(record["worker"])
-    assert {len(names) for names in workers.values()} == {1}
-    assert len(workers["fake:1b"] | workers["two:1b"]) == 2
-    assert len(server.loads) == 2
+    return workers
+
+
+@pytest.mark.parametrize("dist", ["load", "loadfile"])
+def test_a_local_server_stays_on_one_worker(
+    bench: Bench, serve: Callable[..., FakeOllama], dist: str
+) -> None:
+    """All its models do, so they don't measure each other; another server's don't."""
+    from fake_ollama import FakeModel, answers_by_prompt, says
+
+    right = answers_by_prompt(SMALL_ANSWERS, says("4"))
+    other = serve(FakeModel(name="far:1b", answer=right))
+    server = serve(FakeModel(answer=right), FakeModel(name="two:1b", answer=right))
+    bench.suite()
+    alias = f'[models.far]\nmodel = "far:1b"\nbase_url = "{other.url}"\n'
+    (bench.pytester.path / "llmbench.toml").write_text(alias, "utf-8")
+    options = ("--runs", "2", "-n2", "--dist", dist)
+    bench.run_apart("--model", "fake:1b,far,two:1b", *options)
+    found = workers_of(bench)
+    assert found["fake:1b"] == found["two:1b"] != found["far"]
+    assert [load.model for load in server.loads] == ["fake:1b", "two:1b"]
+    assert len(other.loads) == 1
+
+
+def test_hosts_with_servers_of_their_own_share_the_runs(
+    bench: Bench, serve: Callable[..., FakeOllama]
+) -> None:
+    """Each run is whole on one of them; a second worker of a host asks nothing."""
+    from fake_ollama import FakeModel, answers_by_prompt, says
+
+    model = FakeModel(answer=answers_by_prompt(SMALL_ANSWERS, says("4")))
+    servers = [serve(model), serve(model)]
+    bench.suite()
+    hosts = [f"popen//env:OLLAMA_HOST={server.host_port}" for server in servers]
+    options = ("--dist", "load", "--tx", f"2*{hosts[0]}", "--tx", hosts[1])
+    result = bench.run_apart("--model", "fake:1b", "--runs", "6", *options)
+    result.assert_outcomes(passed=18)
+    found = {(record["run"], record["worker"]) for record in bench.records()}
+    assert sorted(run for run, _worker in found) == [*range(1, 7)]
+    assert len({worker for _run, worker in found}) == 2
+    for server in servers:
+        asked = [request.body or {} for request in server.requests_to("/api/chat")]
+        assert len([body for body in asked if not body["messages"]]) == 1  # a preload
+        assert len(asked) >= 5
+    warmups = bench.summary()["warmup_result"]
+    assert {one["server"] for one in warmups} == {f"ollama at {s.url}" for s in servers}
+
+
+def test_a_scheme_in_a_tx_spec_is_refused(bench: Bench) -> None:
+    """Execnet would cut the address off where it has its two slashes."""
+    bench.suite()
+    spec = "popen//env:OLLAMA_HOST=http://127.0.0.1:1"
+    result = bench.run_apart("--model", "m", "--dist", "load", "--tx", spec)
+    result.stderr.fnmatch_lines(["*--tx*OLLAMA_HOST*without http://*"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_other_builds_of_a_model_are_told(
+    bench: Bench, serve: Callable[..., FakeOllama]
+) -> None:
+    """Two hosts whose models differ under one name have measured two models."""
+    from fake_ollama import FakeModel, answers_by_prompt, says
+
+    right = answers_by_prompt(SMALL_ANSWERS, says("4"))
+    servers = [serve(FakeModel(answer=right, digest=digit * 64)) for digit in "ab"]
+    bench.suite()
+    hosts = [f"popen//env:OLLAMA_HOST={server.host_port}" for server in servers]
+    options = ("--dist", "load", "--tx", hosts[0], "--tx", hosts[1])
+    result = bench.run_apart("--model", "fake:1b", "--runs", "4", *options)
+    result.stdout.fnmatch_lines(["*different builds of fake:1b: aaaaaaaaaaaa,*"])
+    job = bench.summary()["job_summaries"][0]
+    assert job["comparability"]["model_digest"] == f"{'a' * 12}, {'b' * 12}"
+
+
+def test_workers_that_share_a_model_warm_it_once(
+    bench: Bench, serve: Callable[..., FakeOllama]
+) -> None:
+    """Two workers that need it at the same moment: one warms it, one waits."""
+    from fake_ollama import FakeModel, answers_by_prompt, says
+
+    right = answers_by_prompt(SMALL_ANSWERS, says("4"))
+    server = serve(FakeModel(answer=right, load_s=0.5))
+    bench.suite()
+    options = ("--dist", "each", "--tx", "2*popen")
+    bench.run_apart("--model", "fake:1b", *options).assert_outcomes(passed=6)
+    bodies = [request.body or {} for request in server.requests_to("/api/chat")]
+    asked = [body["messages"][-1:] for body in bodies]
+    assert asked[0] == []
+    assert asked[1][0]["content"] == "What is 2+2?"
+    assert len(asked) == 8
+    (warmup,) = bench.summary()["warmup_result"]
+    assert warmup["status"] == "success"
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,11 @@ def is_local(target: Target) -> bool:
     return target.provider in LOCAL
 
 
+def outlives_caller(target: Target) -> bool:
+    """Whether the server still runs when the process that calls it has ended."""
+    return target.provider != "embedded"
+
+
 def open_provider(target: Target, clock: Clock, debug: WireLog | None) -> Provider:
     """Return the provider that speaks to a target's server.
 
