@@ -16,13 +16,18 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_llmbench.items import PromptItem
+    from pytest_llmbench.units import Units
 
 _MAY_SKIP: Final = frozenset({"skip", "skipif", "xfail", "usefixtures"})
 _WARMUP: Final = "llmbench_warmup"
 
 
-def bars(items: Sequence[PromptItem]) -> list[object]:
-    """Return one value per item: asking ahead ends where it changes or is None."""
+def bars(items: Sequence[PromptItem], units: Units | None = None) -> list[object]:
+    """Return one value per item: asking ahead ends where it changes or is None.
+
+    Args:
+        units: which trials this worker will be given; None if it has them all.
+    """
     by_parent: dict[object, object] = {}
     found: list[object] = []
     for item in items:
@@ -30,7 +35,10 @@ def bars(items: Sequence[PromptItem]) -> list[object]:
         if parent not in by_parent:
             by_parent[parent] = _bar_of_fixtures(item)
         is_sure = not any(mark.name in _MAY_SKIP for mark in item.iter_markers())
-        found.append(by_parent[parent] if is_sure else None)
+        bar = by_parent[parent] if is_sure else None
+        if bar is not None and units is not None:
+            bar = (bar, units.unit_of(item.trial.spec.model, item.trial.run))
+        found.append(bar)
     return found
 
 

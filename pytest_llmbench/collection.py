@@ -55,7 +55,8 @@ def start(session: BenchSession, items: Sequence[pytest.Item]) -> str:
     for position, item in enumerate(found):
         item.position = position
     trials = [item.trial for item in found]
-    session.plan(trials, bars(found))
+    units = session.units if session.is_worker else None
+    session.plan(trials, bars(found, units))
     if session.config.option.collectonly or session.is_worker or not trials:
         return ""
     models = dict.fromkeys(trial.spec.model for trial in trials)

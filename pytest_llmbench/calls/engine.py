@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_llmbench.calls.clock import Clock, SystemClock
-from pytest_llmbench.calls.isolated import IsolatedCalls
 from pytest_llmbench.calls.occupancy import occupancies
 from pytest_llmbench.calls.providers import open_provider
 from pytest_llmbench.calls.request import Answer, WarmupResult
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
     from pytest_llmbench.calls.debuglog import DebugLog
-    from pytest_llmbench.calls.providers.base import Provider
+    from pytest_llmbench.calls.providers.base import Caller, Provider
     from pytest_llmbench.calls.request import CallRequest, ModelFacts, Occupancy, Target
 
 _T = TypeVar("_T")
@@ -51,9 +51,14 @@ class Engine:
         key = (target.provider, target.base_url)
         if key not in self._servers:
             provider = open_provider(target, self.clock, self._debug)
-            isolated = IsolatedCalls(provider, target, self.clock, self._debug)
+            isolated = partial(self._isolated, provider, target)
             self._servers[key] = Server(provider, isolated, self.clock)
         return self._servers[key]
+
+    def _isolated(self, provider: Provider, target: Target) -> Caller:
+        from pytest_llmbench.calls.isolated import IsolatedCalls
+
+        return IsolatedCalls(provider, target, self.clock, self._debug)
 
     def ask(self, target: Target, request: CallRequest) -> Answer:
         """Ask once and wait; errors of the call are in the answer."""

@@ -8,6 +8,8 @@ from pytest_llmbench.calls.ask import ask
 from pytest_llmbench.calls.warmup import warm_up
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_llmbench.calls.clock import Clock
     from pytest_llmbench.calls.providers.base import Caller, Provider
     from pytest_llmbench.calls.request import (
@@ -25,16 +27,19 @@ class Server:
     """Asks one server; used in the engine's thread only.
 
     Args:
-        isolated: the same provider, for calls in child processes.
+        isolated: makes the same provider's calls in child processes.
 
     Attributes:
         slots: calls in flight at once; the dialect's default until it is set.
         busy: slots taken.
     """
 
-    def __init__(self, provider: Provider, isolated: Caller, clock: Clock) -> None:
+    def __init__(
+        self, provider: Provider, isolated: Callable[[], Caller], clock: Clock
+    ) -> None:
         self.provider = provider
-        self._isolated = isolated
+        self._new_isolated = isolated
+        self._isolated: Caller | None = None
         self.slots = provider.slots
         self.busy = 0
         self._clock = clock
@@ -56,12 +61,17 @@ class Server:
         """
         queued_ns = queued_ns or self._clock.now_ns()
         known = self._fresh(request)
-        caller = self._isolated if request.isolate else self.provider
+        caller = self._isolating() if request.isolate else self.provider
         answer = await ask(
             caller, request, self._clock, queued_ns=queued_ns, known=known
         )
         self._note(request, answer)
         return answer
+
+    def _isolating(self) -> Caller:
+        if self._isolated is None:
+            self._isolated = self._new_isolated()
+        return self._isolated
 
     async def warm_up(self, request: CallRequest) -> WarmupResult:
         """Warm one model; a failure is in the result."""

@@ -12,19 +12,19 @@ from pytest_llmbench.checks.called import wrong_tools
 from pytest_llmbench.checks.calltext import with_text_calls
 from pytest_llmbench.checks.custom import NamedCheck
 from pytest_llmbench.checks.expectation import NOT_JUDGED, held
-from pytest_llmbench.checks.modes import failure_mode
 from pytest_llmbench.checks.registry import CHECK, EXPECTATIONS
 from pytest_llmbench.checks.sameness import CACHE_SIZE, Same
 from pytest_llmbench.checks.shown import FAULT_LIMIT, one_line, shown_value
-from pytest_llmbench.checks.verdict import CheckResult, Verdict
+from pytest_llmbench.checks.verdict import Verdict
 from pytest_llmbench.prompts.suite import Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pytest_llmbench.checks.custom import CustomCheck
     from pytest_llmbench.checks.expectation import Expectation
     from pytest_llmbench.checks.reply import Reply
+    from pytest_llmbench.checks.verdict import Behaviour, CheckResult, FailureMode
     from pytest_llmbench.prompts.suite import Json, Tool
 
 _NO_CUSTOM: Final[Mapping[str, CustomCheck]] = MappingProxyType({})
@@ -63,8 +63,22 @@ def judge(
         checks=checks,
         behaviour=behaviour,
         wrong_tools=wrong,
-        mode=failure_mode(prompt, reply, checks, behaviour, wrong),
+        mode=_mode(prompt, reply, checks, behaviour, wrong),
     )
+
+
+def _mode(
+    prompt: Prompt,
+    reply: Reply,
+    checks: Sequence[CheckResult],
+    behaviour: Behaviour | None,
+    wrong: Sequence[str],
+) -> FailureMode | None:
+    if all(check.passed for check in checks):
+        return None
+    from pytest_llmbench.checks.modes import failure_mode
+
+    return failure_mode(prompt, reply, checks, behaviour, wrong)
 
 
 def _check(

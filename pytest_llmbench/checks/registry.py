@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from pytest_llmbench.checks.arguments import Arguments, ArgumentsSchema
-from pytest_llmbench.checks.custom import NamedCheck, named_faults
-from pytest_llmbench.checks.formats import JsonEquals, JsonSchema, YamlEquals
-from pytest_llmbench.checks.limits import MaxE2eMs, MaxOutputTokens, MaxTtftMs
+from typing_extensions import override
+
+from pytest_llmbench.checks.custom import named_faults
 from pytest_llmbench.checks.shown import FAULT_LIMIT, one_line
-from pytest_llmbench.checks.sizes import Bullets, Lines, MaxSentences, MaxWords
-from pytest_llmbench.checks.tables import Csv
-from pytest_llmbench.checks.texts import Contains, Exact, NotContains, OneOf, Regex
-from pytest_llmbench.checks.toolcalls import ForbidTools, Tools, ToolsInOrder
 from pytest_llmbench.prompts.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from pytest_llmbench.checks.expectation import Expectation
     from pytest_llmbench.prompts.suite import Prompt
@@ -25,30 +21,56 @@ if TYPE_CHECKING:
 CHECK: Final = "check"
 """The expectation that names a Python check; the session knows which there are."""
 
-EXPECTATIONS: Final[Mapping[str, Expectation]] = MappingProxyType({
-    "tools": Tools(),
-    "tools_in_order": ToolsInOrder(),
-    "forbid_tools": ForbidTools(),
-    "arguments": Arguments(),
-    "arguments_schema": ArgumentsSchema(),
-    "exact": Exact(),
-    "one_of": OneOf(),
-    "regex": Regex(),
-    "contains": Contains(),
-    "not_contains": NotContains(),
-    "max_words": MaxWords(),
-    "max_sentences": MaxSentences(),
-    "bullets": Bullets(),
-    "lines": Lines(),
-    "json": JsonEquals(),
-    "json_schema": JsonSchema(),
-    "yaml": YamlEquals(),
-    "csv": Csv(),
-    "max_ttft_ms": MaxTtftMs(),
-    "max_e2e_ms": MaxE2eMs(),
-    "max_output_tokens": MaxOutputTokens(),
-    CHECK: NamedCheck(),
-})
+_PLACES: Final = {
+    "tools": "toolcalls.Tools",
+    "tools_in_order": "toolcalls.ToolsInOrder",
+    "forbid_tools": "toolcalls.ForbidTools",
+    "arguments": "arguments.Arguments",
+    "arguments_schema": "arguments.ArgumentsSchema",
+    "exact": "texts.Exact",
+    "one_of": "texts.OneOf",
+    "regex": "texts.Regex",
+    "contains": "texts.Contains",
+    "not_contains": "texts.NotContains",
+    "max_words": "sizes.MaxWords",
+    "max_sentences": "sizes.MaxSentences",
+    "bullets": "sizes.Bullets",
+    "lines": "sizes.Lines",
+    "json": "formats.JsonEquals",
+    "json_schema": "formats.JsonSchema",
+    "yaml": "formats.YamlEquals",
+    "csv": "tables.Csv",
+    "max_ttft_ms": "limits.MaxTtftMs",
+    "max_e2e_ms": "limits.MaxE2eMs",
+    "max_output_tokens": "limits.MaxOutputTokens",
+    CHECK: "custom.NamedCheck",
+}
+
+
+class _Expectations(Mapping[str, "Expectation"]):
+    """Makes each expectation when a suite first states it: few state them all."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Expectation] = {}
+
+    @override
+    def __getitem__(self, name: str) -> Expectation:
+        if name not in self._made:
+            module, _, kind = _PLACES[name].partition(".")
+            found = import_module(f"pytest_llmbench.checks.{module}")
+            self._made[name] = getattr(found, kind)()
+        return self._made[name]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PLACES)
+
+    @override
+    def __len__(self) -> int:
+        return len(_PLACES)
+
+
+EXPECTATIONS: Final[Mapping[str, Expectation]] = _Expectations()
 """Each expectation's name in a suite file, and the object that judges it."""
 
 

@@ -11,8 +11,8 @@ from call_writers import BAR, LOW, TOOLS, WRITERS, deepseek_mark, format_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_llmbench.checks.calltext import TextCalls, read_calls
-from pytest_llmbench.checks.calltext.reading import LAST, MARKED, PLAIN
+from pytest_llmbench.checks.calltext import read_calls
+from pytest_llmbench.checks.calltext.reading import LAST, MARKED, PLAIN, TextCalls
 
 if TYPE_CHECKING:
     from call_writers import Call
