@@ -167,7 +167,10 @@ class HttpTransport:
                     self._check_encoding(response)
                     data = await _body(response, _MAX_JSON_BYTES)
             except TimeoutError:
-                msg = f"{self.where}: {path} gave no answer in {timeout_s:g} s"
+                msg = (
+                    f"{self.where}: {path} gave no answer in {timeout_s:g} s;"
+                    " see the server's log"
+                )
                 raise Unreachable(msg) from None
         return decode_json(data, self.where)
 
