@@ -150,9 +150,14 @@ class PromptTruncated(CallError):
 
 
 class Busy(CallError):
-    """The server asks to come back later (429, 503, 529)."""
+    """The server asks to come back later (429, 503, 529).
+
+    Attributes:
+        retry_after_s: seconds that it asks to wait; None where it does not tell.
+    """
 
     kind = "busy"
+    retry_after_s: float | None = None
 
 
 class LoadFailed(CallError):

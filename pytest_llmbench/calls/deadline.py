@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.calls.request import Limits
 
+_ASK_LONGER: Final = "; the limit is --call-timeout"
 _LOOK_S: Final = 10.0
 """Longer than a look at what is loaded can take: it has a limit of its own."""
 
@@ -86,7 +87,10 @@ class Deadline:
         self._size += size
         if self._size > self._limits.max_reply_bytes:
             limit = self._limits.max_reply_bytes
-            msg = f"{self._where}: the reply passed {limit:,} bytes and was cut off"
+            msg = (
+                f"{self._where}: the reply passed {limit:,} bytes and was cut off;"
+                " --debug-log keeps what came"
+            )
             raise ProtocolFault(msg)
         until = min(self._whole, self._stall_at())
         if until != self._scope.when():
@@ -118,11 +122,12 @@ class Deadline:
         if not self.has_begun:
             load = f" (+ {limits.load_s:g} s for the load)" if limits.is_loading else ""
             msg = f"{where}: no first byte within {limits.call_s:g} s{load}"
-            return FirstByteTimeout(msg)
+            return FirstByteTimeout(msg + _ASK_LONGER)
         since = self._loop.time() - self._last
         if self._stall_at() < self._whole:
-            return StallTimeout(f"{where}: nothing came for {since:.1f} s in mid-reply")
+            msg = f"{where}: nothing came for {since:.1f} s in mid-reply"
+            return StallTimeout(f"{msg}; the limit is stall_timeout")
         return CallTimeout(
             f"{where}: the reply did not end within {limits.call_s:g} s"
-            f" (the last bytes came {since:.1f} s before)"
+            f" (the last bytes came {since:.1f} s before){_ASK_LONGER}"
         )

@@ -15,9 +15,15 @@ class LineSplitter:
     >>> splitter = LineSplitter()
     >>> splitter.feed(b'{"a":1}\r\n{"b"'), splitter.feed(b":2}"), splitter.rest()
     ([b'{"a":1}'], [], b'{"b":2}')
+
+    Args:
+        where: whose bytes they are, for messages.
     """
 
-    def __init__(self, max_line_bytes: int = MAX_LINE_BYTES) -> None:
+    def __init__(
+        self, where: str = "the server", max_line_bytes: int = MAX_LINE_BYTES
+    ) -> None:
+        self._where = where
         self._parts: list[bytes] = []
         self._size = 0
         self._max = max_line_bytes
@@ -36,7 +42,10 @@ class LineSplitter:
         self._size += len(tail)
         longest = max([self._size, *map(len, complete)])
         if longest > self._max:
-            msg = f"a line of more than {self._max:,} bytes came; that is no reply"
+            msg = (
+                f"{self._where} sent a line of more than {self._max:,} bytes; that is"
+                " no reply: is this the server's address?"
+            )
             raise ProtocolFault(msg)
         return [line.rstrip(b"\r") for line in complete]
 

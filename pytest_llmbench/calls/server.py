@@ -44,6 +44,7 @@ class Server:
         self.busy = 0
         self._clock = clock
         self._seen: dict[str, tuple[Residency, int]] = {}
+        self._lost = 0
 
     @property
     def has_free_slot(self) -> bool:
@@ -54,7 +55,8 @@ class Server:
         """Ask once; errors of the call are in the answer.
 
         What is loaded is asked before the call, where that costs a call of its
-        own only if the model has not just been at work.
+        own only if the model has not just been at work, or a connection has ended
+        since: a server that was restarted has nothing loaded.
 
         Args:
             queued_ns: when the call could have begun; 0 for now.
@@ -79,6 +81,8 @@ class Server:
         return await warm_up(self.provider, request, self._clock)
 
     def _fresh(self, request: CallRequest) -> Residency | None:
+        if self.provider.lost != self._lost:
+            self._seen.clear()
         seen = self._seen.get(request.model)
         if seen is None or not self.provider.probe_is_a_call:
             return None
@@ -90,6 +94,7 @@ class Server:
 
     def _note(self, request: CallRequest, answer: Answer) -> None:
         """Remember a model seen at work; an error puts all in doubt."""
+        self._lost = self.provider.lost
         seen = answer.residency
         if answer.reply is None:
             self._seen.clear()

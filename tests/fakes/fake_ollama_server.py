@@ -20,6 +20,7 @@ from fake_ollama_steps import ClientGone
 from fake_ollama_wire import RecordedRequest, Wire
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from typing_extensions import override
@@ -47,6 +48,7 @@ class FakeOllama:
         faults: what goes wrong with the next matching calls.
         errors: exceptions raised by scripts or by the fake itself; leaving the
             context manager raises the first.
+        tls: spoken instead of plain text.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class FakeOllama:
         *models: FakeModel,
         settings: FakeSettings | None = None,
         port: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        self.tls = tls
         self.settings = settings or FakeSettings()
         self.requests: list[RecordedRequest] = []
         self.faults: list[Fault] = []
@@ -83,7 +87,7 @@ class FakeOllama:
     @property
     def url(self) -> str:
         """The base URL."""
-        return f"http://{self.host_port}"
+        return f"http{'s' if self.tls else ''}://{self.host_port}"
 
     @property
     def loads(self) -> list[LoadEvent]:
@@ -188,6 +192,15 @@ class _HttpServer(ThreadingHTTPServer):
         TCPServer.server_bind(self)
         self.server_name = "localhost"
         self.server_port = self.server_address[1]
+
+    @override
+    def get_request(self) -> tuple[socket.socket, object]:
+        connection, address = super().get_request()
+        if self.owner.tls is not None:  # the handshake is its own thread's work
+            connection = self.owner.tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
+        return connection, address
 
     @override
     def process_request(self, request: Peer, client_address: object) -> None:

@@ -77,11 +77,19 @@ class Wire:
         """Whether a status line was sent."""
         return self.record.status is not None
 
+    @property
+    def connection(self) -> socket.socket:
+        """The socket, which several requests may share."""
+        return self._socket
+
     def is_gone(self) -> bool:
         """Whether the client closed its connection."""
         try:
             readable, _, _ = select.select([self._socket], [], [], 0)
-            return bool(readable) and not self._socket.recv(1, socket.MSG_PEEK)
+            # An encrypted socket can't be peeked into, what lies under it can.
+            return bool(readable) and not socket.socket.recv(
+                self._socket, 1, socket.MSG_PEEK
+            )
         except (OSError, ValueError):
             return True
 
@@ -138,6 +146,11 @@ class Wire:
             return
         if self._is_chunked:
             data = b"%x\r\n%b\r\n" % (len(data), data)
+        self._send(data)
+
+    def write_raw(self, data: bytes, status: int = 200) -> None:
+        """Send bytes that are head and framing as well, or none of HTTP."""
+        self.record.status = status
         self._send(data)
 
     def finish(self) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-# pytester forgets what an inner run has imported. PyYAML's C half and httpx's map
-# of httpcore's errors do not survive that, so everything is imported here, once.
+# pytester forgets what an inner run has imported. PyYAML's C half, httpx's map
+# of httpcore's errors and httptools' errors do not survive that, so everything is
+# imported here, once.
 import httpcore  # noqa: F401
+import httptools  # noqa: F401
 import pytest
 from bench_project import SMALL_ANSWERS, Bench
 from fake_ollama import FakeModel, FakeOllama, answers_by_prompt, says

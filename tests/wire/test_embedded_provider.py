@@ -227,7 +227,9 @@ def test_the_load_time_is_not_granted_twice(
     error = error_of(asked(engine, limits=replace(START, call_s=0.15)))
     os.kill(pid_of(hanging), signal.SIGKILL)
     assert type(error) is FirstByteTimeout
-    assert str(error).endswith("no first byte within 0.15 s")
+    assert str(error).endswith(
+        "no first byte within 0.15 s; the limit is --call-timeout"
+    )
     assert time.perf_counter() - started_s < 10.0
 
 

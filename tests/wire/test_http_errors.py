@@ -40,6 +40,7 @@ def tree(kind: type[Exception]) -> set[type[Exception]]:
 
 
 TRANSPORT: Final = sorted(tree(httpx.TransportError), key=lambda kind: kind.__name__)
+UNREACHABLE: Final = [kind for kind in TRANSPORT if kind != httpx.RemoteProtocolError]
 OTHERS: Final = sorted(
     tree(httpx.RequestError) - tree(httpx.TransportError) | {httpx.InvalidURL},
     key=lambda kind: kind.__name__,
@@ -129,7 +130,7 @@ def test_the_tree_is_known() -> None:
     assert httpx.DecodingError in OTHERS
 
 
-@pytest.mark.parametrize("kind", TRANSPORT)
+@pytest.mark.parametrize("kind", UNREACHABLE)
 def test_before_the_first_byte_it_is_unreachable(
     monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
@@ -142,6 +143,21 @@ def test_before_the_first_byte_it_is_unreachable(
             with pytest.raises(Unreachable, match=said) as caught:
                 call(ENCRYPTED)
             assert isinstance(caught.value.__cause__, kind)
+
+
+def test_bytes_that_are_no_http_are_no_way_out_of_reach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server that answers in another protocol is there, but not the right one."""
+    breaks(monkeypatch, httpx.RemoteProtocolError("bad line"), has_begun=False)
+    for call in (streamed, fetched):
+        with pytest.raises(ProtocolFault, match=r"what is no HTTP \(bad line\)"):
+            call(ENCRYPTED)
+    left = httpx.RemoteProtocolError("Server disconnected without sending a response.")
+    breaks(monkeypatch, left, has_begun=False)
+    for call in (streamed, fetched):
+        with pytest.raises(Unreachable, match="disconnected"):
+            call(ENCRYPTED)
 
 
 @pytest.mark.parametrize("kind", TRANSPORT)

@@ -117,7 +117,7 @@ STRANGERS: Final = {
     ),
     "no HTTP at all": Stranger(
         answers={"/api/ps": [b"SSH-2.0-OpenSSH_9.6\r\n"]},
-        row=Row(error=Unreachable, words=("cannot be reached",)),
+        row=Row(error=ProtocolFault, words=("sent what is no HTTP",)),
     ),
 }
 

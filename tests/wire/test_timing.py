@@ -197,7 +197,9 @@ def test_the_same_context_means_none(engine: Engine) -> None:
         reply_of(ask(engine, server, options={"num_ctx": 2048}))
         server.faults.append(slow_first_byte(5.0))
         answer = ask(engine, server, limits=BRIEF, options={"num_ctx": 2048})
-    assert str(error_of(answer)).endswith("no first byte within 0.15 s")
+    assert str(error_of(answer)).endswith(
+        "no first byte within 0.15 s; the limit is --call-timeout"
+    )
 
 
 def test_a_failed_call_keeps_the_times_it_has(engine: Engine) -> None:

@@ -56,6 +56,11 @@ class Provider(Caller, Protocol):
         """How many calls may be in flight at once by default."""
         ...
 
+    @property
+    def lost(self) -> int:
+        """How many connections have ended; a new number may be a new server."""
+        ...
+
     async def facts(self, model: str) -> ModelFacts:
         """Identify the model and its server.
 

@@ -20,7 +20,12 @@ class Clients:
     """httpx clients for one server, each busy with one call at a time.
 
     One client for fifty calls would spend its time in its own pool.
+
+    Attributes:
+        lost: how many connections have ended; unknown, and 0, here.
     """
+
+    lost = 0
 
     def __init__(self, *, keep_alive: bool) -> None:
         self._limits = httpx.Limits(

@@ -35,6 +35,7 @@ class EmbeddedProvider:
 
     slots = 1
     probe_is_a_call = False
+    lost = 0
     where = NAME
 
     def __init__(self, clock: Clock) -> None:

@@ -6,10 +6,7 @@ import asyncio
 import base64
 import ipaddress
 import json
-import os
 import re
-import socket
-import ssl
 import urllib.request
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +17,15 @@ from pytest_llmbench.calls.deadline import Deadline
 from pytest_llmbench.calls.framing import LineSplitter
 from pytest_llmbench.calls.providers.clients import Clients, timed_chunks
 from pytest_llmbench.calls.providers.plain import PlainTransport
+from pytest_llmbench.calls.providers.reasons import (
+    advice_on,
+    is_no_http,
+    reason_of,
+)
+from pytest_llmbench.calls.providers.retry_after import seconds_to_wait
+from pytest_llmbench.checks.shown import one_line
 from pytest_llmbench.errors import (
+    Busy,
     ProtocolFault,
     StreamTruncated,
     Unreachable,
@@ -32,21 +37,30 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.clock import Clock
     from pytest_llmbench.calls.debuglog import WireLog
     from pytest_llmbench.calls.request import Limits
+    from pytest_llmbench.errors import CallError
 
 _HEADERS: Final = {"accept-encoding": "identity", "content-type": "application/json"}
 _MAX_PORT: Final = 65_535
 CONNECT_S: Final = 5.0
 _MAX_ERROR_BYTES: Final = 100_000
 _MAX_JSON_BYTES: Final = 64 * 1024 * 1024
+_IS_IT_RIGHT: Final = "is this the server's address?"
 
 
 class HttpStatusError(Exception):
-    """An answer that is not 200; the dialect gives it its meaning."""
+    """An answer that is not 200; the dialect gives it its meaning.
 
-    def __init__(self, status: int, body: str) -> None:
+    Attributes:
+        retry_after_s: seconds that the server asks to wait; None if not told.
+    """
+
+    def __init__(
+        self, status: int, body: str, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(f"HTTP {status}")
         self.status = status
         self.body = body
+        self.retry_after_s = retry_after_s
 
     def json(self) -> Any:  # noqa: ANN401 - whatever the server sent
         """Return the body as JSON, or None if it is none."""
@@ -54,6 +68,15 @@ class HttpStatusError(Exception):
             return json.loads(self.body)
         except ValueError:
             return None
+
+    def as_error(self, kind: type[CallError], message: str) -> CallError:
+        """Return an error of a class; `Busy` keeps and says how long to wait."""
+        error = kind(message)
+        wait_s = self.retry_after_s
+        if isinstance(error, Busy) and wait_s is not None:
+            error = Busy(f"{message}; it asks to come back in {wait_s:.0f} s")
+            error.retry_after_s = wait_s
+        return error
 
 
 class HttpTransport:
@@ -90,6 +113,11 @@ class HttpTransport:
             self._wire = PlainTransport(clock, keep_alive=keep_alive)
         else:
             self._wire = Clients(keep_alive=keep_alive)
+
+    @property
+    def lost(self) -> int:
+        """How many connections have ended; 0 where httpx has them."""
+        return self._wire.lost
 
     async def close(self) -> None:
         """Close the connections."""
@@ -136,9 +164,13 @@ class HttpTransport:
                 sending = self._sent(method, path, content, CONNECT_S)
                 async with asyncio.timeout(timeout_s), sending as response:
                     await self._check_status(response)
+                    self._check_encoding(response)
                     data = await _body(response, _MAX_JSON_BYTES)
             except TimeoutError:
-                msg = f"{self.where}: {path} gave no answer in {timeout_s:g} s"
+                msg = (
+                    f"{self.where}: {path} gave no answer in {timeout_s:g} s;"
+                    " see the server's log"
+                )
                 raise Unreachable(msg) from None
         return decode_json(data, self.where)
 
@@ -165,7 +197,7 @@ class HttpTransport:
                 no reply.
         """
         deadline = Deadline(limits, self.where, is_loading)
-        splitter = LineSplitter()
+        splitter = LineSplitter(self.where)
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         if self.debug:
             self.debug.request(self._url + path, body)
@@ -189,7 +221,7 @@ class HttpTransport:
         try:
             self._hand_over([rest], at_ns, on_line)
         except ProtocolFault as error:
-            msg = f"{self.where}: the reply ended in mid-line"
+            msg = f"{self.where}: the reply ended in mid-line; see the server's log"
             raise StreamTruncated(msg) from error
 
     def _hand_over(
@@ -205,19 +237,26 @@ class HttpTransport:
         if response.status_code == httpx.codes.OK:
             return
         if response.has_redirect_location:
-            msg = (
-                f"{self.where} redirects to {response.headers['location']};"
-                " give that server's address instead"
-            )
+            to = one_line(response.headers["location"])
+            msg = f"{self.where} redirects to {to}; give that server's address instead"
             raise ProtocolFault(msg)
-        body = await _body(response, _MAX_ERROR_BYTES)
-        text = body[:_MAX_ERROR_BYTES].decode("utf-8", "replace")
-        raise HttpStatusError(response.status_code, text)
+        encoding = response.headers.get("content-encoding", "identity")
+        if encoding == "identity":
+            body = await _body(response, _MAX_ERROR_BYTES)
+            text = body[:_MAX_ERROR_BYTES].decode("utf-8", "replace")
+        else:  # what it unpacks to has no limit
+            text = f"and {one_line(encoding)}-encoded bytes"
+        told = response.headers.get("retry-after")
+        wait_s = seconds_to_wait(told, self.clock.utc())
+        raise HttpStatusError(response.status_code, text, wait_s)
 
     def _check_encoding(self, response: httpx.Response) -> None:
         encoding = response.headers.get("content-encoding", "identity")
         if encoding != "identity":
-            msg = f"{self.where} sent {encoding}-encoded bytes; none were asked for"
+            msg = (
+                f"{self.where} sent {one_line(encoding)}-encoded bytes; none were asked"
+                " for: switch compression off in what stands before it"
+            )
             raise ProtocolFault(msg)
 
     @contextmanager
@@ -226,12 +265,19 @@ class HttpTransport:
         try:
             yield
         except httpx.TransportError as error:
-            reason = _reason(error)
+            reason = reason_of(error)
             if has_begun():
-                msg = f"{self.where}: the connection broke in mid-reply ({reason})"
+                msg = (
+                    f"{self.where}: the connection broke in mid-reply ({reason});"
+                    " see the server's log"
+                )
                 raise StreamTruncated(msg) from error
-            hint = f"; {self._hint}" if self._hint else ""
-            msg = f"{self.where} cannot be reached ({reason}){hint}"
+            if is_no_http(error):
+                msg = f"{self.where} sent what is no HTTP ({reason}); {_IS_IT_RIGHT}"
+                raise ProtocolFault(msg) from error
+            hint = advice_on(reason, self._hint)
+            msg = f"{self.where} cannot be reached ({reason})"
+            msg = f"{msg}; {hint}" if hint else msg
             raise Unreachable(msg) from error
         except httpx.InvalidURL as error:
             msg = f"{self.where} is no URL ({error})"
@@ -244,7 +290,7 @@ class HttpTransport:
 async def _body(response: httpx.Response, max_bytes: int) -> bytes:
     """Read a body, but stop soon after `max_bytes`: it may never end."""
     body = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > max_bytes:
             break
@@ -284,20 +330,6 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _reason(error: BaseException) -> str:
-    """Return the operating system's own reason if there is one behind an error."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, BaseExceptionGroup):  # one per address, IPv4 last
-            cause = cause.exceptions[-1]
-        if isinstance(cause, ssl.SSLError | socket.gaierror):  # numbers of their own
-            return cause.strerror or str(cause)
-        if isinstance(cause, OSError) and cause.errno:
-            return os.strerror(cause.errno)
-        cause = cause.__cause__ or cause.__context__
-    return str(error) or type(error).__name__
-
-
 @contextmanager
 def well_formed(where: str) -> Iterator[None]:
     """Turn a stumble over JSON of an unknown shape into a fault of the server.
@@ -323,4 +355,6 @@ def decode_json(data: bytes, where: str) -> Any:  # noqa: ANN401 - the server's 
     except (ValueError, RecursionError):
         shown = data[:80].decode("utf-8", "backslashreplace")
         msg = f"{where} sent what is not JSON: {shown!r}"
+        if data.lstrip().startswith(b"<"):
+            msg += f"; that is a page (of a login or a proxy?), so {_IS_IT_RIGHT}"
         raise ProtocolFault(msg) from None

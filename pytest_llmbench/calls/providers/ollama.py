@@ -58,6 +58,11 @@ class OllamaProvider:
         self.transport = HttpTransport(base_url, clock, name="ollama", hint=hint)
         self.where = self.transport.where
 
+    @property
+    def lost(self) -> int:
+        """How many connections have ended."""
+        return self.transport.lost
+
     async def ask(self, request: CallRequest) -> Reply:
         """Send one chat request and return its complete reply."""
         builder = ReplyBuilder(self.transport.clock.now_ns())

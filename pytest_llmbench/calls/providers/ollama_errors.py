@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmbench.checks.shown import one_line
 from pytest_llmbench.errors import (
     Busy,
     CallError,
@@ -67,35 +68,44 @@ def error_of_text(text: str, where: str, when: str = "") -> CallError:
         when: words put behind the server's name, such as `in mid-reply`.
     """
     place = f"{where} {when}" if when else where
-    return _known_error(text, place) or ServerFault(f"{place}: {_unpacked(text)}")
+    kind, message = _known(text, place) or (
+        ServerFault,
+        f"{place}: {_unpacked(text)}",
+    )
+    return kind(message)
 
 
 def error_of_status(error: HttpStatusError, where: str) -> CallError:
     """Return the error that an HTTP status with its body means."""
     body = error.json()
     text = body.get("error") if isinstance(body, dict) else None
-    if isinstance(text, str) and text:
-        known = _known_error(text, where)
-        if known is not None:
-            return known
-    shown = text if isinstance(text, str) else error.body.strip()[:200]
+    known = _known(text, where) if isinstance(text, str) else None
+    if known is not None:
+        return error.as_error(*known)
+    shown = text if isinstance(text, str) else one_line(error.body.strip())
     kind = _BY_STATUS.get(error.status, ServerFault)
     hint = "; is this an Ollama server?" if kind is ProtocolFault else ""
+    if error.status >= 500 and kind is ServerFault:  # noqa: PLR2004 - HTTP
+        hint = "; see the server's log"
     if error.status == 403 and not shown:  # noqa: PLR2004 - HTTP
         shown = "refused this Host name; set OLLAMA_ORIGINS or use 127.0.0.1"
-    return kind(f"{where}: HTTP {error.status} {shown}{hint}".rstrip())
+    said = f"{where}: HTTP {error.status} {shown}".rstrip()
+    return error.as_error(kind, said + hint)
 
 
-def _known_error(text: str, place: str) -> CallError | None:
+def _known(text: str, place: str) -> tuple[type[CallError], str] | None:
     text = _unpacked(text)
     for words, kind, advice in _MEANINGS:
         if words in text.lower():
-            return kind(f"{place}: {text}" + (f"; {advice}" if advice else ""))
+            return kind, f"{place}: {text}" + (f"; {advice}" if advice else "")
     return None
 
 
 def missing_model(model: str, where: str, pulled: list[str]) -> ModelMissing:
     """Say which models are there, and how to get the one that isn't."""
+    if model in pulled:
+        msg = f"{where} lists the model {model!r} but says that it has none"
+        return ModelMissing(f"{msg}; pull it again: ollama pull {model}")
     near = closest(model, [name.removesuffix(":latest") for name in pulled])
     near = near or closest(model, pulled)
     hint = f"; did you mean {near!r}?" if near else ""

@@ -15,6 +15,7 @@ from pytest_llmbench.calls.providers.http import (
     well_formed,
 )
 from pytest_llmbench.checks.reply import Usage
+from pytest_llmbench.checks.shown import one_line
 from pytest_llmbench.errors import (
     Busy,
     CallError,
@@ -265,11 +266,11 @@ def _sent_call(call: SentCall) -> dict[str, Any]:
 def error_of_status(error: HttpStatusError, where: str) -> CallError:
     """Return the error that an HTTP status with its body means."""
     body = error.json()
-    message = _message(body) if isinstance(body, dict) else error.body.strip()[:200]
+    message = one_line(_message(body) if isinstance(body, dict) else error.body.strip())
     if "exceed_context_size" in error.body or "context_length" in error.body:
         return ContextOverflow(f"{where}: {message}; shorten the prompt")
     kind = _BY_STATUS.get(error.status, ServerFault)
-    return kind(f"{where}: HTTP {error.status} {message}")
+    return error.as_error(kind, f"{where}: HTTP {error.status} {message}".rstrip())
 
 
 def _message(body: dict[str, Any]) -> str:

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.clock import Clock
 
 _MAX_HEAD_BYTES: Final = 128 * 1024
+"""Bytes that may come without one of the body among them: headers, trailers."""
+
 _MAX_WAITING_BYTES: Final = 1024 * 1024
 """Bytes held for a slow reader before the socket is read no further."""
+
+_STALE_WITHIN_S: Final = 1.0
+"""A server that goes later than this had the request, and was at work on it."""
 
 _DEFAULT_PORT: Final = 80
 _FIRST_FINAL_STATUS: Final = 200
@@ -53,11 +58,15 @@ class PlainTransport(httpx.AsyncBaseTransport):
 
     Args:
         keep_alive: whether connections are used again.
+
+    Attributes:
+        lost: how many connections have ended, by whomever.
     """
 
     def __init__(self, clock: Clock, *, keep_alive: bool = True) -> None:
         self._clock = clock
         self._keep_alive = keep_alive
+        self.lost = 0
         self._idle: list[_Connection] = []
         self._all: set[_Connection] = set()
 
@@ -65,8 +74,8 @@ class PlainTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request and return its response once the head is there.
 
-        A kept connection that the server closed in order, and before it sent a
-        byte, is replaced once: it had gone before the request came.
+        A kept connection that the server closed in order, at once, and before it
+        sent a byte, is replaced once: it had gone before the request came.
         """
         message = _message(request)
         connection = self._idle.pop() if self._idle else None
@@ -79,7 +88,7 @@ class PlainTransport(httpx.AsyncBaseTransport):
         try:
             return await self._exchange(connection, message)
         except _Stale as error:
-            raise httpx.RemoteProtocolError(str(error)) from None
+            raise httpx.ReadError(str(error)) from None
 
     @override
     async def aclose(self) -> None:
@@ -97,6 +106,7 @@ class PlainTransport(httpx.AsyncBaseTransport):
 
     def forget(self, connection: _Connection) -> None:
         """Drop a connection that is lost."""
+        self.lost += 1
         self._all.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
@@ -148,7 +158,9 @@ class _Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._headers: list[Header] = []
         self._head: asyncio.Future[None] | None = None
-        self._head_bytes = 0
+        self._sent_at = self._loop.time()
+        self._bytes = 0
+        self._bodiless_bytes = 0
         self._has_length = False
         self._status = 0
         self._chunks: list[tuple[bytes, int]] = []
@@ -211,15 +223,14 @@ class _Connection(asyncio.Protocol):
             self._fail(httpx.RemoteProtocolError("bytes came that nobody asked for"))
             self.abort()
             return
-        if not self._head.done():
-            self._head_bytes += len(data)
+        self._bytes += len(data)
+        self._bodiless_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(httpx.RemoteProtocolError(f"no HTTP: {error}"))
+            self._fail(httpx.RemoteProtocolError(str(error)))
             self.abort()
-            return
-        if not self._head.done() and self._head_bytes > _MAX_HEAD_BYTES:
+        if self._bodiless_bytes > _MAX_HEAD_BYTES and not self._is_complete:
             self._fail(httpx.RemoteProtocolError("endless headers"))
             self.abort()
         self._notify()
@@ -232,16 +243,25 @@ class _Connection(asyncio.Protocol):
         is_whole = self._head is not None and self._head.done()
         if exc is None and is_whole and not self._has_length:
             self._is_complete = True  # the body's end is the connection's
-        elif exc is None and not self._head_bytes:
-            self._fail(_Stale("the server closed the connection without an answer"))
+        elif exc is None and not self._bytes and self._is_new():
+            self._fail(_Stale("closed without an answer"))
         else:
-            error = httpx.ReadError(str(exc) if exc else "closed in mid-reply")
+            found = f"closed after byte {self._bytes:,} of the answer"
+            error = httpx.ReadError(str(exc) if exc else found)
             error.__cause__ = exc
             self._fail(error)
         self._notify()
 
+    def on_message_begin(self) -> None:
+        """Refuse an answer behind the one asked for (called by the parser)."""
+        if self._is_complete:
+            msg = "bytes came that nobody asked for"
+            raise httpx.RemoteProtocolError(msg)
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note one header (called by the parser)."""
+        """Note one header, but no trailer (called by the parser)."""
+        if self._head is None or self._head.done():
+            return
         self._headers.append((name, value))
         key = name.lower()
         if key == b"content-length" or (
@@ -259,6 +279,7 @@ class _Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Queue a chunk with its time of arrival (called by the parser)."""
+        self._bodiless_bytes = 0
         self._chunks.append((body, self.at_ns))
         self._waiting_bytes += len(body)
         if self._waiting_bytes > _MAX_WAITING_BYTES and self._transport is not None:
@@ -271,6 +292,9 @@ class _Connection(asyncio.Protocol):
             self._is_complete = True
             # Asked later, the parser would speak of the next message.
             self._may_stay = self._parser.should_keep_alive()
+
+    def _is_new(self) -> bool:
+        return self._loop.time() - self._sent_at < _STALE_WITHIN_S
 
     def _resume(self) -> None:
         if self._is_paused and self._transport is not None:

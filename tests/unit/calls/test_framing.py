@@ -81,7 +81,7 @@ def test_a_line_that_is_too_long_is_a_fault(size: int, end: bytes) -> None:
     stream = b"ok\n" + b"x" * 11 + end
     chunks = [stream[i : i + size] for i in range(0, len(stream), size)]
     splitter = LineSplitter(max_line_bytes=10)
-    with pytest.raises(ProtocolFault, match="a line of more than 10 bytes came"):
+    with pytest.raises(ProtocolFault, match="a line of more than 10 bytes"):
         list(map(splitter.feed, chunks))
 
 

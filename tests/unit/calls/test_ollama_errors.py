@@ -28,6 +28,7 @@ from pytest_llmbench.errors import (
 )
 
 WHERE = "http://h:11434"
+LOG = "; see the server's log"
 NESTED = json.dumps({
     "error": {
         "code": 400,
@@ -186,17 +187,27 @@ def test_what_is_no_such_json_is_shown_as_it_is(text: str, shown: str) -> None:
             Unauthorised,
             f"{WHERE}: unauthorized; sign in with `ollama signin`",
         ),
-        (502, "<html>Bad gateway", ServerFault, f"{WHERE}: HTTP 502 <html>Bad gateway"),
-        (500, "", ServerFault, f"{WHERE}: HTTP 500"),
-        (500, '{"error": ""}', ServerFault, f"{WHERE}: HTTP 500"),
-        (500, "[]", ServerFault, f"{WHERE}: HTTP 500 []"),
+        (
+            502,
+            "<html>\nBad gateway",
+            ServerFault,
+            rf"{WHERE}: HTTP 502 <html>\nBad gateway{LOG}",
+        ),
+        (500, "", ServerFault, f"{WHERE}: HTTP 500{LOG}"),
+        (500, '{"error": ""}', ServerFault, f"{WHERE}: HTTP 500{LOG}"),
+        (500, "[]", ServerFault, f"{WHERE}: HTTP 500 []{LOG}"),
         (
             500,
             '{"error": {"message": "boom"}}',
             ServerFault,
-            f'{WHERE}: HTTP 500 {{"error": {{"message": "boom"}}}}',
+            f'{WHERE}: HTTP 500 {{"error": {{"message": "boom"}}}}{LOG}',
         ),
-        (500, "x" * 999, ServerFault, f"{WHERE}: HTTP 500 " + "x" * 200),
+        (
+            500,
+            "x" * 999,
+            ServerFault,
+            f"{WHERE}: HTTP 500 {'x' * 200}… (999 chars){LOG}",
+        ),
     ],
 )
 def test_a_body_of_another_shape(
@@ -251,3 +262,28 @@ def test_any_status_and_body_is_a_call_error(status: int, body: str) -> None:
         error = error_of_status(HttpStatusError(status, text), WHERE)
         assert isinstance(error, CallError)
         assert str(error).startswith(WHERE)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(503, '{"error": "server busy, please try again"}'), (429, "slow down")],
+)
+def test_busy_keeps_and_says_how_long_to_wait(status: int, body: str) -> None:
+    """A server's wish to be left alone for a while is in the error and its text."""
+    error = error_of_status(HttpStatusError(status, body, 7.0), WHERE)
+    assert isinstance(error, Busy)
+    assert error.retry_after_s == 7.0
+    assert str(error).endswith("; it asks to come back in 7 s")
+    untold = error_of_status(HttpStatusError(status, body), WHERE)
+    assert isinstance(untold, Busy)
+    assert untold.retry_after_s is None
+    assert "come back" not in str(untold)
+
+
+def test_a_model_that_is_listed_and_not_found_is_named_as_such() -> None:
+    """Nobody is told to take the name that was asked for."""
+    error = missing_model("a:1b", WHERE, ["a:1b", "b:1b"])
+    assert str(error) == (
+        f"{WHERE} lists the model 'a:1b' but says that it has none; pull it again:"
+        " ollama pull a:1b"
+    )

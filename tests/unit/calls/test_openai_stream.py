@@ -446,4 +446,13 @@ def test_a_request_without_extras_has_none() -> None:
 def test_a_body_that_is_no_json_is_shown() -> None:
     """A gateway's page is cut to a line's worth."""
     error = error_of_status(HttpStatusError(502, "<html>" + "x" * 999), WHERE)
-    assert str(error) == f"{WHERE}: HTTP 502 <html>" + "x" * 194
+    assert str(error) == f"{WHERE}: HTTP 502 <html>{'x' * 194}… (1005 chars)"
+
+
+def test_busy_keeps_how_long_to_wait() -> None:
+    """A rate limit's `Retry-After` is in the error and its text."""
+    body = '{"error": {"message": "slow down"}}'
+    error = error_of_status(HttpStatusError(429, body, 20.0), WHERE)
+    assert isinstance(error, Busy)
+    assert error.retry_after_s == 20.0
+    assert str(error) == f"{WHERE}: HTTP 429 slow down; it asks to come back in 20 s"

@@ -1,0 +1,49 @@
+"""Why a connection failed, and what a person can do about it."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import ssl
+from typing import Final
+
+import httpx
+
+from pytest_llmbench.checks.shown import one_line
+
+_TLS_ADVICE: Final = {
+    "CERTIFICATE_VERIFY_FAILED": (
+        "have SSL_CERT_FILE name the certificate to trust, if it is the right one"
+    ),
+    "SSL": "does it speak https?",
+}
+
+
+def advice_on(reason: str, hint: str) -> str:
+    """Return what a person can do; `hint` where encryption is not at fault."""
+    return next((_TLS_ADVICE[key] for key in _TLS_ADVICE if key in reason), hint)
+
+
+def is_no_http(error: httpx.TransportError) -> bool:
+    """Whether bytes came that are no answer, and not just too few."""
+    return isinstance(error, httpx.RemoteProtocolError) and not str(error).startswith(
+        "Server disconnected"
+    )
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the operating system's own reason if there is one behind an error."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, BaseExceptionGroup):  # one per address, IPv4 last
+            cause = cause.exceptions[-1]
+        if isinstance(cause, ssl.SSLError | socket.gaierror):  # numbers of their own
+            return one_line(cause.strerror or str(cause))
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno)
+        # asyncio puts the faults of several addresses into one text.
+        if number := re.search(r"\[Errno (\d+)\]", str(cause)):
+            return os.strerror(int(number[1]))
+        cause = cause.__cause__ or cause.__context__
+    return one_line(str(error)) or type(error).__name__

@@ -1,0 +1,42 @@
+"""The reason of a broken connection is the system's own, in one line."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+
+from pytest_llmbench.calls.providers.reasons import advice_on, reason_of
+
+REFUSED = os.strerror(errno.ECONNREFUSED)
+
+
+def test_a_name_with_several_addresses_has_one_reason() -> None:
+    """What asyncio writes about every address becomes the system's words for it."""
+    both = "; ".join(
+        f"[Errno {errno.ECONNREFUSED}] Connect call failed {address}"
+        for address in (("::1", 1, 0, 0), ("127.0.0.1", 1))
+    )
+    assert reason_of(OSError(f"Multiple exceptions: {both}")) == REFUSED
+
+
+def test_a_reason_is_one_short_line() -> None:
+    """What a server sent can neither fill the screen nor steer it."""
+    reason = reason_of(ValueError("\x1b[31m\n" + "x" * 9999))
+    assert reason.startswith(r"\x1b[31m\nxxx")
+    assert len(reason) < 250
+    assert reason_of(ValueError()) == "ValueError"
+
+
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] it failed", "SSL_CERT_FILE"),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong", "does it speak https?"),
+        (REFUSED, "switch it on"),
+    ],
+)
+def test_the_advice_fits_the_reason(reason: str, advice: str) -> None:
+    """Nobody is told to start a server that is there."""
+    assert advice in advice_on(reason, "switch it on")
