@@ -11,7 +11,7 @@ from pytest_llmbench.checks.calltext import read_calls
 from pytest_llmbench.prompts.suite import Tool
 
 if TYPE_CHECKING:
-    from pytest_llmbench.checks.calltext import TextCalls
+    from pytest_llmbench.checks.calltext.reading import TextCalls
     from pytest_llmbench.prompts.suite import Json
 
 TOOLS: Final = (
