@@ -133,7 +133,9 @@ def test_a_crash_is_one_attempt_of_a_retried_trial(
     bench.suite()
     text = KILLER.format(name="P2[fake:1b-native_api-run1]")
     bench.pytester.makeconftest(
-        text.replace("not flag.exists()", "request.node.execution_count == 2")
+        text.replace(
+            ":\n        flag", " and request.node.execution_count == 2:\n        flag"
+        )
     )
     readies = resets_before_headers().where(prompt_contains="Which tools")
     small.faults.append(readies)
