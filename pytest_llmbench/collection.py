@@ -11,6 +11,7 @@ from pytest_llmbench.guarding import guard
 from pytest_llmbench.items import PromptItem
 from pytest_llmbench.report.guard import header_lines
 from pytest_llmbench.report.numbers import counted
+from pytest_llmbench.retries import retry_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,8 +79,10 @@ def plan_lines(session: BenchSession, items: Sequence[pytest.Item]) -> list[str]
     ))
     warm = "on" if session.settings.warm_up else "off"
     line = f"llmbench: {counts} = {counted(len(trials), 'trial')}; warm-up {warm}"
+    retries = () if session.settings.replay else {t.spec.retries for t in trials}
     return [
         line,
+        *retry_lines(session.config, retries),
         f"llmbench: records go to {session.settings.shown(session.folder.path)}",
         *header_lines(session.ledger.sighting),
     ]

@@ -46,6 +46,8 @@ def note_crash(
     file, _, title = trial.trial_id.partition("::")
     report.location = (file, trial.prompt.line - 1, title)
     report.__dict__["llmbench_status"] = "error"
+    report.__dict__["llmbench_gives_way"] = True
+    report.__dict__["llmbench_crashed"] = True
     report.__dict__["llmbench"] = session.payload(replace(record, worker=name))
 
 

@@ -30,6 +30,7 @@
 Every `CallError` but `CallTimeout` and `MalformedCall` is the harness's, the
 network's or the server's fault: outcome `error`, which counts for nobody.
 `MalformedCall` is an answer the model got wrong: outcome `fail`.
+`CallTimeout` and `Unreachable` are what `--call-retries` tries again.
 """
 
 from __future__ import annotations
@@ -72,12 +73,15 @@ class CallError(LlmbenchError):
     Attributes:
         kind: the stable word stored in records and JUnit.
         is_permanent: asking again in this session cannot succeed.
+        is_retried: a retry (`r` of the spec) asks again. A wrong answer, a
+            refusal (4xx, 5xx) or a busy server is no reason for one.
         partial: the `Reply` as far as it came, or None. Untyped here, because
             replies are built above this module.
     """
 
     kind: ClassVar[str] = "call_error"
     is_permanent: ClassVar[bool] = False
+    is_retried: ClassVar[bool] = False
     partial: Any = None
 
     @property
@@ -90,6 +94,7 @@ class CallTimeout(CallError):
     """The whole call took longer than its limit, load time set aside."""
 
     kind = "timeout"
+    is_retried = True
 
     @property
     @override
@@ -114,6 +119,7 @@ class Unreachable(CallError):
     """No connection, or it broke before an answer began."""
 
     kind = "unreachable"
+    is_retried = True
 
 
 class Unauthorised(CallError):

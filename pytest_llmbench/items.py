@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,8 @@ from pytest_llmbench.errors import (
     SuiteError,
     UsageFault,
 )
-from pytest_llmbench.report.failure import error_lines, failure_lines
+from pytest_llmbench.report.failure import attempt_lines, error_lines, failure_lines
+from pytest_llmbench.retries import is_retry_mark, retry_marks
 from pytest_llmbench.runs.record import Fault
 from pytest_llmbench.session import session_of
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.conversation import Dialogue
     from pytest_llmbench.plan import Trial
-    from pytest_llmbench.runs.record import Record
+    from pytest_llmbench.runs.record import Attempt, Record
 
 
 class TrialFailed(Exception):
@@ -35,6 +37,14 @@ class TrialFailed(Exception):
 
 class TrialError(Exception):
     """The harness, the network or the server failed; it counts for nobody."""
+
+
+class RetriedFailure(TrialFailed):
+    """The answer came too late, and there is a retry left (`retries.ONLY_RERUN`)."""
+
+
+class RetriedError(TrialError):
+    """No answer began, and there is a retry left (`retries.ONLY_RERUN`)."""
 
 
 def judge_reply(request: pytest.FixtureRequest, llmbench_warmup: object) -> None:
@@ -68,6 +78,9 @@ class SuiteFile(pytest.Module):
             raise self.CollectError(str(error)) from None
         try:
             trials = session.plan_suite(self.path, self.nodeid)
+            # What is stored comes out the same every time.
+            retries = () if session.settings.replay else _retries(trials)
+            marks = retry_marks(self.config, retries)
         except SuiteError as error:
             raise self.CollectError(str(error)) from None
         except (SettingsError, SpecError) as error:
@@ -76,7 +89,8 @@ class SuiteFile(pytest.Module):
         self._register_marks(trials)
         item: PromptItem | None = None
         for trial in trials:
-            item = PromptItem.of_trial(self, trial, item)
+            retry = marks.get(trial.spec.retries)
+            item = PromptItem.of_trial(self, trial, item, retry)
             yield item
 
     def _register_marks(self, trials: Sequence[Trial]) -> None:
@@ -95,24 +109,44 @@ class PromptItem(pytest.Function):
     """
 
     # A slot takes eight bytes; one attribute more in its __dict__, 800.
-    __slots__ = ("_dialogue", "_parsed_id", "position", "record", "suite_file", "trial")
+    __slots__ = (
+        "_collected",
+        "_dialogue",
+        "_earlier",
+        "_parsed_id",
+        "is_to_retry",
+        "position",
+        "record",
+        "suite_file",
+        "trial",
+    )
 
     trial: Trial
     suite_file: SuiteFile
     position: int
     """The trial's place in the plan; -1 until selection is done."""
     record: Record | None
+    is_to_retry: bool
     _dialogue: Dialogue | None
     _parsed_id: Any
+    _earlier: tuple[Attempt, ...]
+    _collected: int
+    """Properties that the item had when it was first set up; -1 until then."""
 
     @classmethod
     def of_trial(
-        cls, parent: SuiteFile, trial: Trial, twin: PromptItem | None = None
+        cls,
+        parent: SuiteFile,
+        trial: Trial,
+        twin: PromptItem | None = None,
+        retry: pytest.MarkDecorator | None = None,
     ) -> PromptItem:
         """Make the item of a trial.
 
         Args:
             twin: another item of the same file, which has the same fixtures.
+            retry: stands before the suite's marks, so that it is the one
+                `flaky` that counts; all trials share it.
         """
         item: PromptItem = cls.from_parent(
             parent,
@@ -122,8 +156,11 @@ class PromptItem(pytest.Function):
         )
         item.trial = trial
         item.suite_file = parent
-        item.position = -1
+        item.position = item._collected = -1
         item.record = item._dialogue = None
+        item._earlier, item.is_to_retry = (), False
+        if retry is not None:
+            item.add_marker(retry)
         for mark in trial.prompt.marks:
             item.add_marker(mark)
         words = {trial.spec.phase, trial.prompt.category} - {""}
@@ -160,16 +197,53 @@ class PromptItem(pytest.Function):
     @override
     def setup(self) -> None:
         """Set the fixtures up, warm the model, and ask."""
-        self.record = self._dialogue = None
-        super().setup()
         trials = session_of(self.config).trials
+        self._begin()
+        if self._earlier:
+            trials.try_again(self.trial)
+        super().setup()
         warm: Any = self.funcargs["llmbench_warmup"]
         warm(self.trial)
         dialogue = self._dialogue = trials.ask(self.trial, self.position)
         if dialogue.skip_reason:
             pytest.skip(dialogue.skip_reason)
         if dialogue.error is not None and dialogue.error.outcome == "error":
-            raise TrialError(dialogue.error)
+            raise self._raised(dialogue.error, TrialError, RetriedError)
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether a rerun replaces this attempt; what is judged stands."""
+        is_error = self.record is not None and self.record.outcome == "error"
+        return is_error or self.is_to_retry
+
+    def complete_record(self) -> Record | None:
+        """Return the record with the attempts that it has replaced."""
+        if self.record is not None and self._earlier:
+            self.record = replace(
+                self.record,
+                attempts=len(self._earlier) + 1,
+                earlier_attempts=self._earlier,
+            )
+        return self.record
+
+    def _begin(self) -> None:
+        """Forget what an attempt before this one told JUnit: a rerun tells its own."""
+        if self._collected < 0:
+            self._collected = len(self.user_properties)
+        del self.user_properties[self._collected :]
+        self.is_to_retry = False
+
+    def _raised(
+        self, error: CallError, last: type[Exception], retried: type[Exception]
+    ) -> Exception:
+        """Return what to raise: the kind that is run again while retries are left.
+
+        They are counted here too, so that they never add up with the user's reruns.
+        """
+        is_left = error.is_retried and len(self._earlier) < self.trial.spec.retries
+        mark = self.get_closest_marker("flaky") if is_left else None
+        self.is_to_retry = is_retry_mark(mark)
+        return retried(error) if self.is_to_retry else last(error)
 
     def judge(self) -> None:
         """Hold the reply against the prompt's expectations.
@@ -184,11 +258,15 @@ class PromptItem(pytest.Function):
         self.record = record
         if record.outcome == "error" and record.fault is not None:
             raise TrialError(CheckBroken(record.fault.message))
+        if dialogue.error is not None:
+            raise self._raised(dialogue.error, TrialFailed, RetriedFailure)
         if record.outcome != "pass":
-            raise TrialFailed(dialogue.error or _reasons(record))
+            raise TrialFailed(_reasons(record))
 
     def forget(self) -> None:
-        """Let go of what only the trial's own reports need."""
+        """Let go of what only the trial's own reports need, and a rerun does not."""
+        if self.record is not None and self.gives_way:
+            self._earlier += (self.record.as_attempt(),)
         self.record = self._dialogue = None
 
     def note_setup(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
@@ -214,16 +292,24 @@ class PromptItem(pytest.Function):
         """Say in a few lines what was asked, expected and got, and why it fails."""
         if isinstance(excinfo.value, TrialFailed) and self.record is not None:
             is_repeat = session_of(self.config).is_repeat(self.record)
-            return "\n".join(failure_lines(self.record, self.trial.prompt, is_repeat))
+            lines = failure_lines(self.record, self.trial.prompt, is_repeat)
+            return "\n".join([*lines, *attempt_lines(self._earlier)])
         if isinstance(excinfo.value, TrialError):
-            session = session_of(self.config)
-            return "\n".join(error_lines(excinfo.value.args[0], session.first_errors))
+            # A retried error is not shown, so it makes no later one a repeat.
+            shown = session_of(self.config).first_errors
+            seen = set(shown) if self.is_to_retry else shown
+            lines = error_lines(excinfo.value.args[0], seen)
+            return "\n".join([*lines, *attempt_lines(self._earlier)])
         return super().repr_failure(excinfo)
 
     @override
     def reportinfo(self) -> tuple[Path, int, str]:
         """Point at the prompt's line in its suite file."""
         return self.path, self.trial.prompt.line - 1, self.name
+
+
+def _retries(trials: Sequence[Trial]) -> set[int]:
+    return {trial.spec.retries for trial in trials}
 
 
 def _reasons(record: Record) -> str:

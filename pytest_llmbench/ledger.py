@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmbench.analysis.summary import JobPlan
@@ -51,6 +51,7 @@ class Ledger:
         self.changed_prompts: set[str] = set()
         self._plans: dict[tuple[str, str], JobPlan] = {}
         self._records: dict[str, Record] = {}
+        self._replaced: dict[str, Record] = {}
 
     @property
     def has_records(self) -> bool:
@@ -114,8 +115,14 @@ class Ledger:
                 key = ("model", "server", "digest", "server_version")
                 self._facts[tuple(facts[name] for name in key)] = facts
             if "warmup" in one:
-                warmup = WarmupResult(**one["warmup"])
-                self._warmups.setdefault((warmup.model, warmup.server), warmup)
+                self._take_warmup(WarmupResult(**one["warmup"]))
+
+    def _take_warmup(self, warmup: WarmupResult) -> None:
+        """Keep the first result of a model; a failed one makes way for the next."""
+        key = (warmup.model, warmup.server)
+        before = self._warmups.get(key)
+        if before is None or before.status == "failed":
+            self._warmups[key] = warmup
 
     def take_plan(self, told: dict[str, Any]) -> None:
         """Store a worker's plans and options."""
@@ -143,8 +150,23 @@ class Ledger:
         if before is not None and before.outcome in JUDGED:
             self.reruns += 1
             return
+        record = self._with_replaced(record)
         self.folder.append(record)
         self._records[record.trial_id] = record.slim()
+
+    def note_replaced(self, record: Record) -> None:
+        """Hold an attempt back for the record of the rerun that follows it."""
+        self._replaced[record.trial_id] = self._with_replaced(record).slim()
+
+    def _with_replaced(self, record: Record) -> Record:
+        """Add the attempts that a worker did not live to tell of with its last one."""
+        before = self._replaced.pop(record.trial_id, None)
+        if before is None:
+            return record
+        earlier = (*before.earlier_attempts, before.as_attempt())
+        if record.earlier_attempts != earlier:
+            earlier += record.earlier_attempts
+        return replace(record, attempts=len(earlier) + 1, earlier_attempts=earlier)
 
 
 def _plan(data: dict[str, Any]) -> JobPlan:

@@ -80,6 +80,11 @@ def _is_bench_project(config: pytest.Config) -> bool:
     return project.is_file() and "[tool.llmbench" in project.read_text("utf-8")
 
 
+def _is_rerun(report: pytest.TestReport) -> bool:
+    """Whether pytest-rerunfailures runs this trial again; it has set its own word."""
+    return str(report.outcome) == "rerun"
+
+
 def _checked(config: pytest.Config) -> BenchSession:
     from pytest_llmbench.errors import UsageFault
     from pytest_llmbench.session import session_of
@@ -153,9 +158,14 @@ class BenchHooks:
             yield
             return
         if payload:
-            _checked(self._config).take(payload)
+            gives_way = _is_rerun(report) and hasattr(report, "llmbench_gives_way")
+            _checked(self._config).take(payload, is_replaced=gives_way)
         elif report.failed and payload is None and self._session is not None:
             self._session.ledger.foreign_failures += 1
+        if self._session is not None and (_is_rerun(report) or self._session.rerun_ids):
+            from pytest_llmbench.reporting import follow_rerun
+
+            follow_rerun(self._session, report)
         yield
         if payload is not None:
             from pytest_llmbench.reporting import lighten
@@ -166,7 +176,7 @@ class BenchHooks:
         self, report: pytest.TestReport
     ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
         """Show outcome and latency of a trial."""
-        if not hasattr(report, "llmbench_status"):
+        if not hasattr(report, "llmbench_status") or _is_rerun(report):
             return None
         from pytest_llmbench.reporting import status_of
 

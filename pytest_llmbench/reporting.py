@@ -51,11 +51,16 @@ def attach_record(
         if report.when == "teardown":
             item.forget()
         return
-    if item.record is None:
+    record = item.complete_record()
+    if record is None:
         return
-    item.user_properties.extend(trial_properties(item.record))
-    _describe(item.record, report)
-    report.__dict__["llmbench"] = session.payload(item.record)
+    item.user_properties.extend(trial_properties(record))
+    _describe(record, report)
+    report.__dict__["llmbench"] = session.payload(record)
+    report.__dict__.update(_GIVES_WAY if item.gives_way else {})
+
+
+_GIVES_WAY: Final = {"llmbench_gives_way": True}
 
 
 def _describe(record: Record, report: pytest.TestReport) -> None:
@@ -64,6 +69,27 @@ def _describe(record: Record, report: pytest.TestReport) -> None:
     if not hasattr(report, "wasxfail"):
         shown = seconds(record.timings.e2e_ms)
         report.__dict__["llmbench_status"] = f"{record.outcome} {shown}".strip()
+
+
+def follow_rerun(session: BenchSession, report: pytest.TestReport) -> None:
+    """Leave an attempt that is run again out of JUnit XML.
+
+    pytest would write one more testcase for it, without any result, which reads
+    as a pass. It is still open when the attempt's teardown is told. Old versions of
+    pytest-rerunfailures don't tell that: there the next attempt goes on in it.
+    """
+    ids = session.rerun_ids
+    if str(report.outcome) == "rerun" and hasattr(report, "llmbench"):
+        ids.add(report.nodeid)
+    elif report.when == "setup":
+        ids.discard(report.nodeid)
+    # Of an attempt over which a worker died no teardown is told.
+    is_end = report.when == "teardown" or hasattr(report, "llmbench_crashed")
+    if is_end and report.nodeid in ids:
+        ids.remove(report.nodeid)
+        for plugin in session.config.pluginmanager.get_plugins():
+            if hasattr(plugin, "node_reporters_ordered"):
+                plugin.node_reporters_ordered.remove(plugin.node_reporter(report))
 
 
 def _leave_time_to_call(config: pytest.Config, report: pytest.TestReport) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,7 @@ from pytest_llmbench.prompts.loader import load_suite
 from pytest_llmbench.prompts.spec import parse_model
 from pytest_llmbench.prompts.variants import VARIANTS
 from pytest_llmbench.prompts.wording import did_you_mean
+from pytest_llmbench.retries import retry_delay_s
 from pytest_llmbench.runs.folder import RunFolder, new_run_id
 from pytest_llmbench.runs.inventory import snapshot
 from pytest_llmbench.runs.record import record_from_json
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_llmbench.calls.debuglog import DebugLog
+    from pytest_llmbench.prompts.spec import Spec
     from pytest_llmbench.prompts.suite import Prompt, Suite
     from pytest_llmbench.runs.record import Record
     from pytest_llmbench.units import Units
@@ -83,6 +86,7 @@ class BenchSession:
     Attributes:
         usage_fault: the first fault of the user's input found while collecting.
         first_errors: error texts that were printed in full already.
+        rerun_ids: trials whose attempt in progress is run again.
     """
 
     def __init__(
@@ -94,6 +98,7 @@ class BenchSession:
         self._replay = ReplayFile(settings.replay) if settings.replay else None
         self.usage_fault = ""
         self.first_errors: set[str] = set()
+        self.rerun_ids: set[str] = set()
         self.conclusion: Conclusion | None = None
         self._clock = SystemClock()
         self._workplace = workplace_of(config)
@@ -202,14 +207,28 @@ class BenchSession:
             self.ledger.add_options(trial.job.spec_text, options)
 
     def preflight(self, trials: Sequence[Trial]) -> str:
-        """Return why no model at all can be asked; empty if one can."""
+        """Return why no model at all can be asked; empty if one can.
+
+        A server that may be starting is tried as often as a trial would be.
+        """
+        specs = list(dict.fromkeys(job.spec for job in _jobs(trials)))
+        faults = self._model_faults(specs)
+        for _ in range(max((spec.retries for spec in specs), default=0)):
+            if not any(fault.is_retried for fault in faults):
+                break
+            time.sleep(retry_delay_s(self.config))
+            faults = self._model_faults(specs)
+        return "\n".join(dict.fromkeys(map(str, faults)))
+
+    def _model_faults(self, specs: Sequence[Spec]) -> list[CallError]:
+        """Return why each model can't be asked; nothing as soon as one can."""
         faults: list[CallError] = []
-        for spec in dict.fromkeys(job.spec for job in _jobs(trials)):
+        for spec in specs:
             fault = self.trials.check(spec)
             if fault is None:
-                return ""
+                return []
             faults.append(fault)
-        return "\n".join(dict.fromkeys(map(str, faults)))
+        return faults
 
     def is_repeat(self, record: Record) -> bool:
         """Whether this prompt has failed its spec for the same reasons before."""
@@ -240,20 +259,25 @@ class BenchSession:
             data["ledger"] = self.ledger.to_json()
         return to_wire(data)
 
-    def take(self, payload: str, *, is_late: bool = False) -> None:
+    def take(
+        self, payload: str, *, is_late: bool = False, is_replaced: bool = False
+    ) -> None:
         """Store what a trial's report carries: the record first of all.
 
         Args:
             is_late: no report came with it; a record that is there already holds.
+            is_replaced: a rerun follows whose record holds this attempt too.
         """
-        waiting = self._waiting.pop(payload, None)
-        if waiting is not None:
-            self.ledger.take_record(waiting)
-            self.ledger.take_news(self.trials.take_news())
-            return
-        data = json.loads(payload)
-        record = record_from_json(data["record"])
-        if not is_late or not self.ledger.has_record(record.trial_id):
+        record = self._waiting.pop(payload, None)
+        if record is not None:
+            data: dict[str, Any] = {"news": self.trials.take_news()}
+        else:
+            data = json.loads(payload)
+            record = record_from_json(data["record"])
+        is_known = is_late and self.ledger.has_record(record.trial_id)
+        if is_replaced:
+            self.ledger.note_replaced(record)
+        elif not is_known:
             self.ledger.take_record(record)
         self.ledger.take_news(data["news"])
         if "ledger" in data:

@@ -44,6 +44,7 @@ class _ModelState:
     facts: ModelFacts | None = None
     fault: CallError | None = None
     warmup: WarmupResult | None = None
+    failed_warmups: int = 0
 
 
 class Trials:
@@ -131,9 +132,18 @@ class Trials:
         if self._once is None or not outlives_caller(target):
             return self._engine.warm_up(target, request)
         work = self._engine.warm_up
-        key = f"warm-up {target}"
+        key = f"warm-up {target} {self._states[target].failed_warmups}"
         told = self._once.do(key, lambda: work(target, request).to_json())
         return WarmupResult(**told)
+
+    def try_again(self, trial: Trial) -> None:
+        """Have a failed warm-up done again: a retry may find the server back."""
+        for target in self.asker.targets(trial.spec.model):
+            state = self._states.get(target)
+            if state and state.warmup and state.warmup.status == "failed":
+                state.warmup = None
+                state.failed_warmups += 1
+                self._ready.discard(trial.job)
 
     def plan(self, trials: Sequence[Trial], bars: Sequence[object]) -> None:
         """Note what will be asked, in order; see `Asker.plan`."""
@@ -168,9 +178,14 @@ class Trials:
         return self.record(trial, outcome, dialogue=dialogue, verdict=verdict)
 
     def close(self) -> Iterator[Record]:
-        """End calls in flight; yield records of those that nobody came to take."""
+        """End calls in flight; yield records of those that nobody came to take.
+
+        What a retry would have asked again is no trial's last word.
+        """
         for index, dialogue in sorted(self.asker.close().items()):
-            yield self.settle(self.asker.trial(index), dialogue)
+            trial, error = self.asker.trial(index), dialogue.error
+            if error is None or not (error.is_retried and trial.spec.retries):
+                yield self.settle(trial, dialogue)
 
     def take_news(self) -> list[dict[str, Any]]:
         """Return what has been learned of models since the last call."""

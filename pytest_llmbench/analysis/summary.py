@@ -16,6 +16,7 @@ from pytest_llmbench.analysis.caching import CacheNote, cache_note
 from pytest_llmbench.analysis.failures import failure_modes
 from pytest_llmbench.analysis.latency import Latency, latency
 from pytest_llmbench.analysis.prompt_summary import PromptSummary, prompt_summaries
+from pytest_llmbench.analysis.retries import RetryCount, retry_count
 from pytest_llmbench.analysis.scores import Scores, category_shares, scores, tool_tier
 from pytest_llmbench.analysis.trials import lay_out
 from pytest_llmbench.runs.record import Outcome, Record
@@ -88,6 +89,7 @@ class JobSummary:
     scores: Scores
     latency: Latency
     cache: CacheNote
+    retries: RetryCount
     categories: Mapping[str, Proportion] = field(default_factory=dict)
     failure_modes: Mapping[FailureMode, int] = field(default_factory=dict)
 
@@ -236,6 +238,7 @@ class JobSummary:
             "scores": self.scores.to_json(),
             "latency": self.latency.to_json(),
             "cache": self.cache.to_json(),
+            "retries": self.retries.to_json(),
             "runs": [run.to_json() for run in self.runs],
             "prompts": [prompt.to_json() for prompt in self.prompts],
         }
@@ -258,6 +261,7 @@ def summarise(records: Iterable[Record], plan: JobPlan) -> JobSummary:
         scores=scores(trials),
         latency=latency(trials),
         cache=cache_note(grid),
+        retries=retry_count(trials),
         categories=category_shares(trials),
         failure_modes=failure_modes(trials),
     )

@@ -8,8 +8,10 @@ from pytest_llmbench.checks.shown import one_line
 from pytest_llmbench.report.plain import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_llmbench.prompts.suite import Prompt
-    from pytest_llmbench.runs.record import Record
+    from pytest_llmbench.runs.record import Attempt, Record
 
 _WIDTH: Final = 60
 _REASONS: Final = 160
@@ -48,6 +50,19 @@ def error_lines(error: Exception, seen: set[str]) -> list[str]:
         return [f"{lines[0]} (as before)"]
     seen.add(text)
     return [*lines, "This counts for nobody: the model was not judged."]
+
+
+def attempt_lines(earlier: Sequence[Attempt]) -> list[str]:
+    """Say what the attempts before this one came to; nothing without any.
+
+    >>> from pytest_llmbench.runs.record import Attempt
+    >>> attempt_lines([Attempt(outcome="error", kind="unreachable", message="")] * 2)
+    ['attempt 3; before: unreachable, unreachable']
+    """
+    if not earlier:
+        return []
+    kinds = ", ".join(attempt.kind for attempt in earlier)
+    return [f"attempt {len(earlier) + 1}; before: {kinds}"]
 
 
 def _named(record: Record, reason: str) -> str:

@@ -21,6 +21,7 @@ def trial_properties(record: Record) -> list[tuple[str, str | int | float]]:
         ("outcome", record.outcome),
         ("failure_mode", record.failure_mode),
         ("error", record.fault.kind if record.fault else None),
+        ("attempts", record.attempts if record.attempts > 1 else None),
         ("ttft_ms", timings.ttft_ms),
         ("e2e_ms", timings.e2e_ms),
         ("load_ms", timings.load_ms),

@@ -144,10 +144,10 @@ def size_of(part_bytes: float, whole_bytes: float) -> str:
     return f"{part.rpartition(' ')[0] if is_same else part} of {whole}"
 
 
-def counted(number: int, word: str) -> str:
+def counted(number: int, word: str, plural: str = "") -> str:
     """Show a count with its word.
 
-    >>> counted(1, "run"), counted(7, "run")
-    ('1 run', '7 runs')
+    >>> counted(1, "run"), counted(7, "run"), counted(2, "retry", "retries")
+    ('1 run', '7 runs', '2 retries')
     """
-    return f"{number} {word}{'' if number == 1 else 's'}"
+    return f"{number} {word if number == 1 else plural or word + 's'}"

@@ -172,6 +172,7 @@ def _facts(job: JobSummary, warmup: WarmupResult | None) -> Iterator[tuple[str, 
         share = numbers.percent(job.error_rate)
         erred = numbers.counted(job.outcomes["error"], "trial")
         yield "errors", f"{erred} ({share}), judged for nobody"
+    yield from _retries(job)
     yield from _cache(job)
     if warmup is not None:
         yield "warm-up", warmup_text(warmup)
@@ -253,6 +254,15 @@ def _rate(job: JobSummary) -> Iterator[tuple[str, str]]:
             "decode",
             f"p50 {rate.p50:.1f} tokens/s by the {clock}'s clock (n={rate.n})",
         )
+
+
+def _retries(job: JobSummary) -> Iterator[tuple[str, str]]:
+    retries = job.retries
+    if retries.trials:
+        needed = numbers.counted(retries.trials, "trial")
+        more = numbers.counted(retries.attempts, "more attempt")
+        reasons = ", ".join(f"{n} {word}" for word, n in retries.reasons.items())
+        yield "retries", f"{needed} needed {more} ({reasons})"
 
 
 def _cache(job: JobSummary) -> Iterator[tuple[str, str]]:

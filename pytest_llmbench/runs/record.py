@@ -37,7 +37,7 @@ class Attempt:
     """An earlier attempt of a trial, which a retry has replaced.
 
     Attributes:
-        outcome: `timeout` or `error`: nothing else is tried again.
+        outcome: `timeout` or `error`: nothing else is replaced.
         started_at: ISO 8601 UTC; empty if the request was never sent.
     """
 
@@ -65,7 +65,7 @@ class Record:
             plain JSON; empty for a single question.
         is_resident: whether the server showed the model loaded just before the
             call; None where it can't tell.
-        attempts: how often it was put to the model, retries included.
+        attempts: how often it was tried, retries included.
         earlier_attempts: those before this one, oldest first.
         server: who was asked, as messages name it; empty if nobody was.
     """
@@ -107,6 +107,16 @@ class Record:
         """Return the record without texts: what summaries need, a tenth in size."""
         reply = self.reply and replace(self.reply, text="", thinking="", tool_calls=())
         return replace(self, checks=(), transcript=(), reply=reply)
+
+    def as_attempt(self) -> Attempt:
+        """Return what is kept of this trial once a retry has replaced it."""
+        fault = self.fault or Fault(kind="call_error", message="")
+        return Attempt(
+            outcome=self.outcome,
+            kind=fault.kind,
+            message=fault.message,
+            started_at=self.started_at,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the line of results.jsonl as plain JSON values."""

@@ -124,6 +124,33 @@ def test_a_rerun_of_a_crashed_trial_counts(bench: Bench, small: FakeOllama) -> N
     assert len(asked(small)) == 12
 
 
+def test_a_crash_is_one_attempt_of_a_retried_trial(
+    bench: Bench, small: FakeOllama
+) -> None:
+    """What a dead worker had told of its trial is in the record of the next one."""
+    from fake_ollama import resets_before_headers
+
+    bench.suite()
+    text = KILLER.format(name="P2[fake:1b-native_api-run1]")
+    bench.pytester.makeconftest(
+        text.replace(
+            ":\n        flag", " and request.node.execution_count == 2:\n        flag"
+        )
+    )
+    readies = resets_before_headers().where(prompt_contains="Which tools")
+    small.faults.append(readies)
+    given = ("--model", "fake:1b", "-n1", "--call-retries", "3", "--reruns-delay", "0")
+    result = bench.run_apart(*given, "--junitxml", "junit.xml")
+    result.assert_outcomes(passed=3)
+    (record,) = [r for r in bench.records() if r["prompt_id"] == "P2"]
+    kinds = [attempt["kind"] for attempt in record["earlier_attempts"]]
+    assert kinds == ["unreachable", "worker_crashed"]
+    assert (record["attempts"], record["outcome"]) == (3, "pass")
+    assert len(bench.records()) == 3
+    suite = ET.parse(bench.pytester.path / "junit.xml").getroot()[0]  # noqa: S314 - ours
+    assert len(suite.findall("testcase")) == 3
+
+
 def test_a_crash_during_a_replay_is_recorded_too(
     bench: Bench, serve: Callable[..., FakeOllama]
 ) -> None:

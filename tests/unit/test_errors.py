@@ -89,3 +89,10 @@ def test_the_users_mistakes_are_one_family() -> None:
     assert issubclass(SpecError, UsageFault)
     assert issubclass(UsageFault, LlmbenchError)
     assert not issubclass(UsageFault, CallError)
+
+
+def test_only_silence_is_retried() -> None:
+    """A retry asks again after a time-out or without an answer, and only then."""
+    retried = {kind.__name__ for kind in calls() if kind.is_retried}
+    timeouts = {"CallTimeout", "FirstByteTimeout", "StallTimeout"}
+    assert retried == {*timeouts, "Unreachable"}

@@ -19,6 +19,7 @@ from pytest_llmbench.policy.baseline import Baseline
 from pytest_llmbench.policy.decision import decide
 from pytest_llmbench.policy.thresholds import PolicyThresholds
 from pytest_llmbench.report.view import GateView, JobView, job_view, warmup_text
+from pytest_llmbench.runs.record import Attempt
 
 WARM = WarmupResult(model="m", server="h", status="success", wall_s=2.5)
 
@@ -63,6 +64,14 @@ def test_prompts_with_one_evidence_share_a_pattern() -> None:
 def test_a_stable_suite_has_no_pattern() -> None:
     """Where all is well there is nothing to explain."""
     assert view({"P1": "PPP", "P2": "PPP"}).patterns == ()
+
+
+def test_retries_are_a_fact_of_their_own() -> None:
+    """Trials, attempts and reasons are told; without a retry there is no line."""
+    slow = Attempt(outcome="timeout", kind="stalled", message="")
+    found = facts({"P1": "PP"}, earlier_attempts=(slow, slow))
+    assert found["retries"] == "2 trials needed 4 more attempts (4 timeout)"
+    assert "retries" not in facts({"P1": "PP"})
 
 
 def test_the_main_facts() -> None:

@@ -21,7 +21,7 @@ from pytest_llmbench.policy.baseline import Baseline
 from pytest_llmbench.policy.decision import decide
 from pytest_llmbench.policy.feedback import RunEvidence, harness_feedback
 from pytest_llmbench.policy.thresholds import PolicyThresholds
-from pytest_llmbench.runs.record import Fault, Outcome, Record
+from pytest_llmbench.runs.record import Attempt, Fault, Outcome, Record
 from pytest_llmbench.runs.schemas import load_schema
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def part(name: str, definition: str) -> dict[str, Any]:
     }
 
 
+SLOW: Final = Attempt(outcome="timeout", kind="stalled", message="")
 RECORD: Final = load_schema("record")
 JOB: Final = part("summary", "job")
 DECISION: Final = part("summary", "decision")
@@ -130,6 +131,15 @@ RECORDS: Final = st.builds(
     fault=st.none()
     | st.builds(Fault, kind=st.sampled_from(["busy", "fixture"]), message=WORD),
     attempts=st.integers(1, 9),
+    earlier_attempts=st.lists(
+        st.builds(
+            Attempt,
+            outcome=st.sampled_from(["timeout", "error"]),
+            kind=st.sampled_from(["stalled", "unreachable", "fixture"]),
+            message=WORD,
+        ),
+        max_size=2,
+    ).map(tuple),
     seed=st.none() | st.integers(0, 2**31 - 1),
     started_at=st.just("") | st.datetimes().map(lambda at: f"{at.isoformat()}+00:00"),
     is_resident=st.none() | st.booleans(),
@@ -196,6 +206,7 @@ def grids(draw: st.DrawFn) -> dict[str, str]:
             "failure_mode": st.sampled_from(get_args(FailureMode)),
             "is_resident": st.booleans(),
             "phase": st.just("tool_use"),
+            "earlier_attempts": st.just((SLOW,)),
         },
     ),
     accuracy=st.none() | st.floats(0, 1),
