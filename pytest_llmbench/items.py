@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typing_extensions import override
 
+from pytest_llmbench.analysis.failfast import GIVEN_UP
 from pytest_llmbench.errors import (
     CallError,
     CheckBroken,
@@ -95,14 +96,25 @@ class PromptItem(pytest.Function):
     """
 
     # A slot takes eight bytes; one attribute more in its __dict__, 800.
-    __slots__ = ("_dialogue", "_parsed_id", "position", "record", "suite_file", "trial")
+    __slots__ = (
+        "_dialogue",
+        "_given_up",
+        "_parsed_id",
+        "_stored",
+        "position",
+        "record",
+        "suite_file",
+        "trial",
+    )
 
     trial: Trial
     suite_file: SuiteFile
     position: int
-    """The trial's place in the plan; -1 until selection is done."""
+    """The trial's place in the plan; -1 until selection is done, or if finished."""
     record: Record | None
     _dialogue: Dialogue | None
+    _stored: Record | None
+    _given_up: str
     _parsed_id: Any
 
     @classmethod
@@ -123,7 +135,8 @@ class PromptItem(pytest.Function):
         item.trial = trial
         item.suite_file = parent
         item.position = -1
-        item.record = item._dialogue = None
+        item.record = item._dialogue = item._stored = None
+        item._given_up = ""
         for mark in trial.prompt.marks:
             item.add_marker(mark)
         words = {trial.spec.phase, trial.prompt.category} - {""}
@@ -159,10 +172,20 @@ class PromptItem(pytest.Function):
 
     @override
     def setup(self) -> None:
-        """Set the fixtures up, warm the model, and ask."""
+        """Set the fixtures up, warm the model, and ask.
+
+        A trial that a resumed run has finished needs none of that.
+        """
         self.record = self._dialogue = None
+        session = session_of(self.config)
+        self._stored = session.finished(self.trial)
+        if self._stored is not None:
+            return
+        self._given_up = session.fail_fast.reason(self.trial.job.spec_text)
+        if self._given_up:
+            pytest.skip(f"spec given up: {self._given_up}")
         super().setup()
-        trials = session_of(self.config).trials
+        trials = session.trials
         warm: Any = self.funcargs["llmbench_warmup"]
         warm(self.trial)
         dialogue = self._dialogue = trials.ask(self.trial, self.position)
@@ -170,6 +193,20 @@ class PromptItem(pytest.Function):
             pytest.skip(dialogue.skip_reason)
         if dialogue.error is not None and dialogue.error.outcome == "error":
             raise TrialError(dialogue.error)
+
+    @override
+    def runtest(self) -> None:
+        """Judge the reply, or report what the trial has come to before.
+
+        Raises:
+            TrialFailed: it failed then.
+        """
+        if self._stored is None:
+            super().runtest()
+            return
+        self.record = self._stored
+        if self.record.outcome != "pass":
+            raise TrialFailed(self.record.outcome)
 
     def judge(self) -> None:
         """Hold the reply against the prompt's expectations.
@@ -189,13 +226,14 @@ class PromptItem(pytest.Function):
 
     def forget(self) -> None:
         """Let go of what only the trial's own reports need."""
-        self.record = self._dialogue = None
+        self.record = self._dialogue = self._stored = None
 
     def note_setup(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Record a trial that never came to be judged."""
         trials = session_of(self.config).trials
         if excinfo.errisinstance(pytest.skip.Exception):
-            fault = Fault(kind="skipped", message=str(excinfo.value))
+            kind = GIVEN_UP if self._given_up else "skipped"
+            fault = Fault(kind=kind, message=self._given_up or str(excinfo.value))
             self.record = trials.record(self.trial, "skipped", fault=fault)
             return
         cause = excinfo.value.args[0] if isinstance(excinfo.value, TrialError) else None

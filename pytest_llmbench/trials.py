@@ -100,6 +100,12 @@ class Trials:
             self._news.append({"facts": told})
         return state.fault
 
+    def facts(self, spec: Spec) -> list[ModelFacts]:
+        """Return what identifies the spec's model at each server that has it."""
+        self.check(spec)
+        states = map(self._states.get, self.asker.targets(spec.model))
+        return [state.facts for state in states if state and state.facts]
+
     def prepare(self, trial: Trial) -> WarmupResult | None:
         """Warm the trial's model before its first trial, once per run and machine.
 
@@ -170,6 +176,8 @@ class Trials:
     def close(self) -> Iterator[Record]:
         """End calls in flight; yield records of those that nobody came to take."""
         for index, dialogue in sorted(self.asker.close().items()):
+            if dialogue.skip_reason:
+                continue
             yield self.settle(self.asker.trial(index), dialogue)
 
     def take_news(self) -> list[dict[str, Any]]:

@@ -97,7 +97,7 @@ def test_any_record_survives_the_file(
 
     Two halves of a pair that meet become their character, as everywhere in JSON.
     """
-    folder = RunFolder(tmp_path_factory.mktemp("run"), "r", NOW)
+    folder = RunFolder.new(tmp_path_factory.mktemp("run"), "r", NOW)
     for record in records:
         folder.append(record)
     folder.close()
@@ -107,7 +107,7 @@ def test_any_record_survives_the_file(
 
 def test_lines_can_be_read_before_the_end(tmp_path: Path) -> None:
     """Each record is on its way to the disk as soon as its trial is over."""
-    folder = RunFolder(tmp_path, "r1", NOW)
+    folder = RunFolder.new(tmp_path, "r1", NOW)
     assert not folder.path.exists()
     for count in range(1, 4):
         folder.append(make_record(run=count))
@@ -119,7 +119,8 @@ def test_lines_can_be_read_before_the_end(tmp_path: Path) -> None:
 
 def test_a_closed_folder_is_continued(tmp_path: Path) -> None:
     """A record after closing is appended: nothing written gets lost."""
-    first, second = RunFolder(tmp_path, "r1", NOW), RunFolder(tmp_path, "r1", NOW)
+    path = RunFolder.new(tmp_path, "r1", NOW).path
+    first, second = RunFolder(path), RunFolder(path)
     for run, folder in ((1, first), (2, first), (3, second)):
         folder.append(make_record(run=run))
         folder.close()
@@ -129,7 +130,7 @@ def test_a_closed_folder_is_continued(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cut", [1, 2, 5, 60])
 def test_a_cut_last_line_is_left_out(tmp_path: Path, cut: int) -> None:
     """A kill in mid-write costs the last line only, even within a character."""
-    folder = RunFolder(tmp_path, "r1", NOW)
+    folder = RunFolder.new(tmp_path, "r1", NOW)
     folder.append(make_record(run=1))
     folder.append(make_record(run=2, worker="é" * 40))
     folder.close()
@@ -177,7 +178,7 @@ def test_a_file_in_the_way_leaves_no_part(tmp_path: Path) -> None:
 
 def test_the_folder_writes_below_itself(tmp_path: Path) -> None:
     """Files of a run stand beside its results."""
-    folder = RunFolder(tmp_path, "r1", NOW)
+    folder = RunFolder.new(tmp_path, "r1", NOW)
     assert folder.write_json("a.json", {}) == folder.path / "a.json"
     assert folder.write_text("a.md", "é\ud800").read_bytes() == b"\xc3\xa9\\ud800"
 
