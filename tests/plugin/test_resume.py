@@ -18,9 +18,11 @@ from fake_ollama import (
     crashes,
     says,
 )
+from jsonschema import Draft202012Validator
 from made_records import make_record
 
 from pytest_llmbench.runs.folder import RunFolder
+from pytest_llmbench.runs.schemas import load_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +45,13 @@ def asked(server: FakeOllama) -> int:
 def said(result: pytest.RunResult) -> str:
     """Return all that an inner run has printed."""
     return result.stdout.str() + result.stderr.str()
+
+
+def assert_published(bench: Bench, *names: str) -> None:
+    """Check the newest run's files against their schemas."""
+    for name in names:
+        written = json.loads(bench.newest(f"{name}.json").read_text("utf-8"))
+        Draft202012Validator(load_schema(name)).validate(written)
 
 
 def interrupt(bench: Bench, keep: int) -> str:
@@ -138,6 +147,7 @@ def test_a_killed_run_has_what_resuming_needs(
     assert inventory["models"][0]["digest"]
     assert inventory["warmups"][0]["status"] == "success"
     assert inventory["snapshots"]["after"] is None
+    assert_published(bench, "config", "inventory")
 
 
 def test_only_what_is_left_is_asked(bench: Bench, small: FakeOllama) -> None:
@@ -517,6 +527,7 @@ def test_a_run_can_be_interrupted_again(bench: Bench, small: FakeOllama) -> None
     assert bench.summary()["resumed"] == {"times": 2, "trials_before": 6}
     config: dict[str, Any] = json.loads(bench.newest("config.json").read_text())
     assert [one["trials_before"] for one in config["resumed"]] == [2, 6]
+    assert_published(bench, "config", "inventory", "summary")
     assert small.loads
 
 
