@@ -507,11 +507,14 @@ def test_only_models_with_trials_left_are_warmed(
 def test_collecting_leaves_an_interrupted_run_as_it_is(
     bench: Bench, small: FakeOllama
 ) -> None:
-    """`--collect-only` shows the trials, and writes and asks nothing."""
+    """`--collect-only` shows the trials, and writes, locks and asks nothing."""
     run_id = interrupted(bench)
+    live = RunFolder(bench.newest("results.jsonl").parent)
+    live.hold()
     kept = bench.newest("results.jsonl").read_bytes()
     before = len(small.requests)
     result = bench.run("--resume", run_id, "--collect-only")
+    live.close()
     assert result.ret == pytest.ExitCode.OK
     assert bench.newest("results.jsonl").read_bytes() == kept
     assert not list(bench.reports.glob("2*/*/summary.json"))
