@@ -492,15 +492,16 @@ def test_only_models_with_trials_left_are_warmed(
     bench: Bench, serve: Callable[..., FakeOllama]
 ) -> None:
     """A model that is done stays cold; the summary keeps the first warm-up."""
-    models = (FakeModel(answer=RIGHT), FakeModel(name="two:1b", answer=RIGHT))
-    serve(*models)
+    server = serve(FakeModel(answer=RIGHT), FakeModel(name="two:1b", answer=RIGHT))
     bench.suite()
     bench.run("--model", "fake:1b,two:1b", "--runs", "2")
     first = bench.summary()["warmup_result"]
     run_id = interrupt(bench, 8)
-    server = serve(*models)
+    server.stop()  # and with it both models are unloaded
+    server.start()
+    loads = len(server.loads)
     bench.run("--resume", run_id).assert_outcomes(passed=12)
-    assert {load.model for load in server.loads} == {"two:1b"}
+    assert {load.model for load in server.loads[loads:]} == {"two:1b"}
     assert bench.summary()["warmup_result"] == first
 
 

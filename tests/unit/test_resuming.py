@@ -85,21 +85,28 @@ def test_a_wrong_plan_is_one_clear_error() -> None:
         resumption(plans=[{**asdict(PLAN), "x": 1}]).plan_fault([PLAN], {})
 
 
+def has(*digests: str) -> list[ModelFacts]:
+    """Make the facts of a model's servers."""
+    return [ModelFacts(server="s", digest=digest) for digest in digests]
+
+
 def test_only_a_known_digest_can_differ() -> None:
-    """A server that tells none, then or now, can't be held to it."""
+    """A server that tells none, then or now, can't be held to it; each other is."""
     run = resumption()
-    assert "d2, then d1" in run.model_fault("m:1b", ModelFacts(server="s", digest="d2"))
-    assert not run.model_fault("m:1b", ModelFacts(server="s", digest="d1"))
-    assert not run.model_fault("m:1b", ModelFacts(server="s"))
-    assert not run.model_fault("new:1b", ModelFacts(server="s", digest="d2"))
+    assert "d2, then d1" in run.model_fault("m:1b", has("d2"))
+    assert "d2, then d1" in run.model_fault("m:1b", has("d1", "d2"))
+    assert not run.model_fault("m:1b", has("d1"))
+    assert not run.model_fault("m:1b", has(""))
+    assert not run.model_fault("m:1b", [])
+    assert not run.model_fault("new:1b", has("d2"))
 
 
 def test_another_server_is_said() -> None:
     """Address and version are named; a model not seen before has none to differ."""
     run = resumption()
-    assert not run.server_note("m:1b", FACTS)
-    assert not run.server_note("new:1b", FACTS)
-    note = run.server_note("m:1b", {**FACTS, "server_version": ""})
+    assert not run.server_note(FACTS)
+    assert not run.server_note({**FACTS, "model": "new:1b", "server": "t"})
+    note = run.server_note({**FACTS, "server_version": ""})
     assert note == "the server of m:1b is another: version unknown, before 1"
 
 
