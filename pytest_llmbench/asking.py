@@ -12,7 +12,7 @@ from pytest_llmbench.conversation import Dialogue, converse
 from pytest_llmbench.errors import CallError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_llmbench.calls.engine import Engine
     from pytest_llmbench.calls.request import Answer, Limits, Target
@@ -31,6 +31,9 @@ class Asker:
     Args:
         is_strict: pytest may stop at a failure: ask no further ahead than the
             slots are many.
+
+    Attributes:
+        given_up: says why a spec's trials are not asked any more; empty if they are.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Asker:
         self._targets: dict[ModelName, tuple[Target, ...]] = {}
         self._left_out: set[Target] = set()
         self._limits: Limits | None = None
+        self.given_up: Callable[[str], str] = lambda _spec: ""
 
     def targets(self, model: ModelName) -> tuple[Target, ...]:
         """Return every endpoint of a model."""
@@ -86,9 +90,9 @@ class Asker:
         except CallError as error:  # no dialect speaks to its server
             return Dialogue(error=error)
 
-    def drop(self) -> None:
-        """Ask nothing ahead any more, and leave what is in flight."""
-        self._ahead.drop()
+    def drop(self, spec_text: str) -> None:
+        """End the calls in flight of a spec that was given up."""
+        self._ahead.drop(lambda index: self._trials[index].job.spec_text == spec_text)
 
     def close(self) -> dict[int, Dialogue]:
         """End what is in flight; return what was finished and never taken."""
@@ -129,6 +133,9 @@ class Asker:
     async def ask(self, index: int, server: Server, queued_ns: int) -> Dialogue:
         """Put a trial's prompt to its model, all its turns."""
         trial = self._trials[index]
+        reason = self.given_up(trial.job.spec_text)
+        if reason:
+            return Dialogue(skip_reason=reason)
 
         async def send(
             messages: tuple[Message, ...], tools: tuple[Tool, ...]
@@ -180,3 +187,19 @@ class Asker:
         if is_local(self.targets(model)[0]):
             return (id(trial.job), trial.run)
         return model
+
+
+def no_model(engine: Engine, settings: Settings) -> str:
+    """Say how to name a model, and which ones the running Ollama has."""
+    from pytest_llmbench.prompts.spec import ModelName
+
+    target = settings.target(ModelName(provider="ollama", name=""))
+    try:
+        names = engine.model_names(target)
+        have = f"{target.base_url} has: {', '.join(names) or 'no model yet'}"
+    except CallError as error:
+        have = str(error)
+    return (
+        "no model given: use --model NAME, or set `model` in [tool.llmbench]\n"
+        f"  {have}\n  without any server: --model embedded"
+    )

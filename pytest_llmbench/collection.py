@@ -50,18 +50,45 @@ def refuse(session: BenchSession, items: list[pytest.Item], fault: str) -> None:
     session.config.hook.pytest_collectreport(report=report)
 
 
-def start(session: BenchSession, items: Sequence[pytest.Item]) -> str:
-    """Note the plan; return why nothing can be asked, or an empty text."""
+def start(session: BenchSession, items: list[pytest.Item]) -> str:
+    """Note the plan; return why nothing can be asked, or an empty text.
+
+    Raises:
+        pytest.UsageError: the run to finish can't go on with this plan.
+    """
     found = [item for item in items if isinstance(item, PromptItem)]
-    for position, item in enumerate(found):
+    left = [item for item in found if session.finished(item.trial) is None]
+    for position, item in enumerate(left):
         item.position = position
-    trials = [item.trial for item in found]
+    trials = [item.trial for item in left]
     units = session.units if session.is_worker else None
-    session.plan(trials, bars(found, units))
+    session.plan(trials, bars(left, units))
+    session.note_plan([item.trial for item in found])
+    changed = _resume_fault(session, trials) if found else ""
+    if changed:
+        refuse(session, items, changed)
     if session.config.option.collectonly or session.is_worker or not trials:
         return ""
     models = dict.fromkeys(trial.spec.model for trial in trials)
     return session.preflight(trials) or guard(session, models)
+
+
+def _resume_fault(session: BenchSession, left: Sequence[Trial]) -> str:
+    """Return why the run can't go on with this plan; empty if it can.
+
+    Args:
+        left: the trials that are not finished.
+    """
+    if session.resumption is None:
+        return ""
+    plans, options = session.ledger.plans(), session.ledger.options
+    fault = session.resumption.plan_fault(plans, options)
+    if fault or session.config.option.collectonly:
+        return fault
+    for job in {trial.job.model: trial.job for trial in left}.values():
+        facts = session.trials.facts(job.spec)
+        fault = fault or session.resumption.model_fault(job.model, facts)
+    return fault
 
 
 def plan_lines(session: BenchSession, items: Sequence[pytest.Item]) -> list[str]:
@@ -82,10 +109,21 @@ def plan_lines(session: BenchSession, items: Sequence[pytest.Item]) -> list[str]
     retries = () if session.settings.replay else {t.spec.retries for t in trials}
     return [
         line,
+        *_resumed_lines(session, len(trials)),
         *retry_lines(session.config, retries),
         f"llmbench: records go to {session.settings.shown(session.folder.path)}",
         *header_lines(session.ledger.sighting),
     ]
+
+
+def _resumed_lines(session: BenchSession, trials: int) -> list[str]:
+    if session.resumption is None:
+        return []
+    run, finished = session.resumption.run, session.resumption.finished_trials
+    if run.is_complete():
+        return [f"llmbench: run {run.run_id} is complete; nothing is asked"]
+    told = f"{finished} of {counted(trials, 'trial')} are finished and not asked again"
+    return [f"llmbench: run {run.run_id} goes on: {told}"]
 
 
 def _trials(items: Sequence[pytest.Item]) -> list[Trial]:

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmbench.analysis.summary import summarise_all, variance_report
+from pytest_llmbench.opening import inventory_json
 from pytest_llmbench.policy.baseline import Baseline
 from pytest_llmbench.policy.decision import decide, gate_met
 from pytest_llmbench.policy.feedback import RunEvidence, harness_feedback
-from pytest_llmbench.report.guard import findings_json, warnings
+from pytest_llmbench.report.guard import warnings
 from pytest_llmbench.report.markdown import markdown
 from pytest_llmbench.report.view import RunView, job_view
 from pytest_llmbench.runs.folder import RESULTS, write_json
-from pytest_llmbench.runs.inventory import host_facts, snapshot
+from pytest_llmbench.runs.inventory import snapshot
 from pytest_llmbench.runs.stored import (
     newest_job,
     newest_summaries,
@@ -50,8 +51,11 @@ class Conclusion:
 
 
 def conclude(ledger: Ledger, settings: Settings, now: datetime) -> Conclusion:
-    """Summarise, decide, and write every file of the run."""
-    inventory = _inventory(ledger, settings, now)
+    """Summarise, decide, and write every file of the run.
+
+    A run that is over, and of which nothing was asked now, is left as it is.
+    """
+    inventory = inventory_json(ledger, snapshot(settings.reports, now))
     summaries = summarise_all(ledger.records(), ledger.plans())
     keys = [_comparability(job, ledger, inventory) for job in summaries]
     decisions = tuple(
@@ -73,6 +77,8 @@ def conclude(ledger: Ledger, settings: Settings, now: datetime) -> Conclusion:
     conclusion = Conclusion(
         summaries=summaries, decisions=decisions, gate_is_met=met, view=view
     )
+    if not ledger.has_news and (ledger.folder.path / "summary.json").exists():
+        return conclusion
     ledger.folder.write_json("config.json", ledger.config_json(settings, now))
     ledger.folder.write_json("inventory.json", inventory)
     summary = _summary_json(ledger, conclusion, keys)
@@ -132,18 +138,6 @@ def _comparability(
     }
 
 
-def _inventory(ledger: Ledger, settings: Settings, now: datetime) -> dict[str, Any]:
-    after = snapshot(settings.reports, now)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "host": host_facts(),
-        "models": ledger.facts,
-        "warmups": [warmup.to_json() for warmup in ledger.warmups],
-        "snapshots": {"before": ledger.before, "after": after},
-        "guard": findings_json(ledger.sighting),
-    }
-
-
 def _summary_json(
     ledger: Ledger, conclusion: Conclusion, keys: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
@@ -167,7 +161,15 @@ def _summary_json(
         "policy_decisions": [decision.to_json() for decision in conclusion.decisions],
         "gate_is_met": conclusion.gate_is_met,
         "replay_of": ledger.replay_of,
+        "resumed": _resumed(ledger),
     }
+
+
+def _resumed(ledger: Ledger) -> dict[str, Any] | None:
+    if not ledger.resumed:
+        return None
+    before = ledger.resumed[-1]["trials_before"]
+    return {"times": len(ledger.resumed), "trials_before": before}
 
 
 def _promote(
@@ -257,6 +259,8 @@ def _notes(ledger: Ledger) -> Iterator[str]:
         if warmup.status == "failed":
             yield f"warm-up of {warmup.model} failed: {warmup.detail}"
     yield from _other_builds(ledger)
+    yield from ledger.notes
+    yield from _resumed_notes(ledger)
     if ledger.replay_of:
         yield (
             f"judged again from {ledger.replay_of}: nothing was asked, no baseline"
@@ -270,6 +274,20 @@ def _notes(ledger: Ledger) -> Iterator[str]:
             f"{ledger.reruns} reruns of judged trials were left out: the first judged"
             " attempt of a trial counts"
         )
+
+
+def _resumed_notes(ledger: Ledger) -> Iterator[str]:
+    resumed = _resumed(ledger)
+    if resumed is None:
+        return
+    before, trials = resumed["trials_before"], sum(p.trials for p in ledger.plans())
+    if not ledger.has_news:
+        yield f"{before} of {trials} trials were finished before; nothing was asked now"
+        return
+    yield (
+        f"the run was interrupted and went on: {before} of {trials} trials were"
+        " finished before and not asked again"
+    )
 
 
 def _other_builds(ledger: Ledger) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typing_extensions import override
 
+from pytest_llmbench.analysis.failfast import GIVEN_UP
 from pytest_llmbench.errors import (
     CallError,
     CheckBroken,
@@ -113,7 +114,9 @@ class PromptItem(pytest.Function):
         "_collected",
         "_dialogue",
         "_earlier",
+        "_given_up",
         "_parsed_id",
+        "_stored",
         "is_to_retry",
         "position",
         "record",
@@ -124,10 +127,12 @@ class PromptItem(pytest.Function):
     trial: Trial
     suite_file: SuiteFile
     position: int
-    """The trial's place in the plan; -1 until selection is done."""
+    """The trial's place in the plan; -1 until selection is done, or if finished."""
     record: Record | None
     is_to_retry: bool
     _dialogue: Dialogue | None
+    _stored: Record | None
+    _given_up: str
     _parsed_id: Any
     _earlier: tuple[Attempt, ...]
     _collected: int
@@ -157,7 +162,8 @@ class PromptItem(pytest.Function):
         item.trial = trial
         item.suite_file = parent
         item.position = item._collected = -1
-        item.record = item._dialogue = None
+        item.record = item._dialogue = item._stored = None
+        item._given_up = ""
         item._earlier, item.is_to_retry = (), False
         if retry is not None:
             item.add_marker(retry)
@@ -196,9 +202,19 @@ class PromptItem(pytest.Function):
 
     @override
     def setup(self) -> None:
-        """Set the fixtures up, warm the model, and ask."""
-        trials = session_of(self.config).trials
+        """Set the fixtures up, warm the model, and ask.
+
+        A trial that a resumed run has finished needs none of that.
+        """
         self._begin()
+        session = session_of(self.config)
+        self._stored = session.finished(self.trial)
+        if self._stored is not None:
+            return
+        self._given_up = session.fail_fast.reason(self.trial.job.spec_text)
+        if self._given_up:
+            pytest.skip(f"spec given up: {self._given_up}")
+        trials = session.trials
         if self._earlier:
             trials.try_again(self.trial)
         super().setup()
@@ -245,6 +261,20 @@ class PromptItem(pytest.Function):
         self.is_to_retry = is_retry_mark(mark)
         return retried(error) if self.is_to_retry else last(error)
 
+    @override
+    def runtest(self) -> None:
+        """Judge the reply, or report what the trial has come to before.
+
+        Raises:
+            TrialFailed: it failed then.
+        """
+        if self._stored is None:
+            super().runtest()
+            return
+        self.record = self._stored
+        if self.record.outcome != "pass":
+            raise TrialFailed(self.record.outcome)
+
     def judge(self) -> None:
         """Hold the reply against the prompt's expectations.
 
@@ -267,13 +297,14 @@ class PromptItem(pytest.Function):
         """Let go of what only the trial's own reports need, and a rerun does not."""
         if self.record is not None and self.gives_way:
             self._earlier += (self.record.as_attempt(),)
-        self.record = self._dialogue = None
+        self.record = self._dialogue = self._stored = None
 
     def note_setup(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Record a trial that never came to be judged."""
         trials = session_of(self.config).trials
         if excinfo.errisinstance(pytest.skip.Exception):
-            fault = Fault(kind="skipped", message=str(excinfo.value))
+            kind = GIVEN_UP if self._given_up else "skipped"
+            fault = Fault(kind=kind, message=self._given_up or str(excinfo.value))
             self.record = trials.record(self.trial, "skipped", fault=fault)
             return
         cause = excinfo.value.args[0] if isinstance(excinfo.value, TrialError) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_llmbench.analysis.summary import JobPlan
+from pytest_llmbench.analysis.summary import plan_from_json
 from pytest_llmbench.analysis.trials import JUDGED
 from pytest_llmbench.calls.debuglog import masked
 from pytest_llmbench.calls.request import WarmupResult
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from pytest_llmbench.analysis.summary import JobPlan
     from pytest_llmbench.policy.guard import Sighting
+    from pytest_llmbench.resuming import Resumption
     from pytest_llmbench.runs.folder import RunFolder
     from pytest_llmbench.runs.record import Record
     from pytest_llmbench.settings import Settings
@@ -36,10 +38,20 @@ class Ledger:
         reruns: judged trials that were run again; the first attempt counts.
         changed_prompts: ids whose replayed replies answer another question.
         foreign_failures: failed reports that are no trial of ours.
+        revision: rises with each change of what config.json and inventory.json say.
+        resumed: each time the run went on, as in config.json.
+        notes: what the summary must say besides.
+        has_news: whether this session has added any record.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
+        self.revision = 0
+        self.resumed: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+        self.has_news = False
+        self._resumption: Resumption | None = None
+        self._open: set[str] = set()
         self._facts: dict[tuple[str, ...], dict[str, Any]] = {}
         self._warmups: dict[tuple[str, str], WarmupResult] = {}
         self.options: dict[str, dict[str, Any]] = {}
@@ -59,8 +71,8 @@ class Ledger:
         return bool(self._records)
 
     def has_record(self, trial_id: str) -> bool:
-        """Whether a trial has ended."""
-        return trial_id in self._records
+        """Whether a trial has ended, and is not to be asked again."""
+        return trial_id in self._records and trial_id not in self._open
 
     def records(self) -> list[Record]:
         """Return one record per trial, in order of arrival, without texts."""
@@ -89,8 +101,23 @@ class Ledger:
         """Return how warming a model went first; None if it never came to it."""
         return next((one for one in self.warmups if one.model == model), None)
 
+    def go_on(self, resumption: Resumption, now: datetime) -> None:
+        """Take over what the run had come to when it was interrupted."""
+        run = resumption.run
+        self._resumption = resumption
+        self._records = {record.trial_id: record.slim() for record in run.records}
+        self._open = {r.trial_id for r in run.records if not resumption.has(r)}
+        self.take_news({"facts": one} for one in run.inventory.get("models", ()))
+        self.take_news({"warmup": one} for one in run.inventory.get("warmups", ()))
+        snapshots = run.inventory.get("snapshots", {})
+        self.before = snapshots.get("before") or self.before
+        trials = resumption.finished_trials
+        this_time = {"at": now.isoformat(), "trials_before": trials}
+        self.resumed = [*run.config.get("resumed", ()), this_time]
+
     def add_plans(self, plans: Iterable[JobPlan]) -> None:
         """Note what is meant to run."""
+        self.revision += 1
         for plan in plans:
             self._plans[plan.spec, plan.suite] = plan
 
@@ -110,24 +137,38 @@ class Ledger:
             if "changed" in one:
                 self.changed_prompts.add(one["changed"])
             if "facts" in one:
-                facts = one["facts"]
-                # Two machines may each know their server by the same address.
-                key = ("model", "server", "digest", "server_version")
-                self._facts[tuple(facts[name] for name in key)] = facts
+                self._take_facts(one["facts"])
             if "warmup" in one:
                 self._take_warmup(WarmupResult(**one["warmup"]))
 
+    def _take_facts(self, facts: dict[str, Any]) -> None:
+        # Two machines may each know their server by the same address.
+        names = ("model", "server", "digest", "server_version")
+        key = tuple(facts[name] for name in names)
+        self.revision += self._facts.get(key) != facts
+        self._facts[key] = facts
+        if self._resumption is not None:
+            note = self._resumption.server_note(facts)
+            self.notes += [note] if note and note not in self.notes else []
+
     def _take_warmup(self, warmup: WarmupResult) -> None:
-        """Keep the first result of a model; a failed one makes way for the next."""
+        """Keep a model's first warm-up; a failed one makes way for the next.
+
+        One that fails when a run goes on is a note.
+        """
         key = (warmup.model, warmup.server)
         before = self._warmups.get(key)
         if before is None or before.status == "failed":
             self._warmups[key] = warmup
+            self.revision += 1
+        elif warmup.status == "failed" and self._resumption:
+            again = "failed when the run went on"
+            self.notes.append(f"warm-up of {warmup.model} {again}: {warmup.detail}")
 
     def take_plan(self, told: dict[str, Any]) -> None:
         """Store a worker's plans and options."""
         self.options.update(told["options"])
-        self.add_plans(_plan(plan) for plan in told["plans"])
+        self.add_plans(plan_from_json(plan) for plan in told["plans"])
 
     def to_json(self) -> dict[str, Any]:
         """Return plans and options, for a worker to send to the controller."""
@@ -142,21 +183,31 @@ class Ledger:
             "written_at": now.isoformat(),
             "settings": masked(settings.to_json()),
             **self.to_json(),
+            "resumed": self.resumed,
         }
 
     def take_record(self, record: Record) -> None:
-        """Keep the first judged attempt of a trial; an error makes way for it."""
+        """Keep the first judged attempt of a trial; an error makes way for it.
+
+        A trial that is skipped when its turn comes again keeps what it had.
+        """
         before = self._records.get(record.trial_id)
         if before is not None and before.outcome in JUDGED:
             self.reruns += 1
             return
+        self._open.discard(record.trial_id)
+        if before is not None and record.outcome == "skipped":
+            return
+        if record.outcome == "skipped":
+            record = self._replaced.pop(record.trial_id, record)
         record = self._with_replaced(record)
         self.folder.append(record)
+        self.has_news = True
         self._records[record.trial_id] = record.slim()
 
     def note_replaced(self, record: Record) -> None:
         """Hold an attempt back for the record of the rerun that follows it."""
-        self._replaced[record.trial_id] = self._with_replaced(record).slim()
+        self._replaced[record.trial_id] = self._with_replaced(record)
 
     def _with_replaced(self, record: Record) -> Record:
         """Add the attempts that a worker did not live to tell of with its last one."""
@@ -167,8 +218,3 @@ class Ledger:
         if record.earlier_attempts != earlier:
             earlier += record.earlier_attempts
         return replace(record, attempts=len(earlier) + 1, earlier_attempts=earlier)
-
-
-def _plan(data: dict[str, Any]) -> JobPlan:
-    names = ("prompt_ids", "suite_prompt_ids")
-    return JobPlan(**{**data, **{name: tuple(data[name]) for name in names}})

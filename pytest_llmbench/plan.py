@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_llmbench.analysis.summary import JobPlan
 from pytest_llmbench.units import label
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_llmbench.prompts.spec import Spec
     from pytest_llmbench.prompts.suite import Prompt, Suite
 
@@ -75,3 +78,27 @@ class Trial:
     def seed(self) -> int:
         """The sampling seed sent with every call of this trial."""
         return self.job.seed(self.run)
+
+
+def job_plans(trials: Sequence[Trial]) -> list[JobPlan]:
+    """Return what is meant to run of each job, in the order of the first trials."""
+    jobs: dict[Job, list[Trial]] = {}
+    for trial in trials:
+        jobs.setdefault(trial.job, []).append(trial)
+    return [_job_plan(job, group) for job, group in jobs.items()]
+
+
+def _job_plan(job: Job, trials: Sequence[Trial]) -> JobPlan:
+    chosen = {trial.prompt.id for trial in trials}
+    prompts = [p for p in job.suite.prompts if p.id in chosen]
+    return JobPlan(
+        spec=job.spec_text,
+        model=job.model,
+        phase=job.spec.phase,
+        variant=job.spec.variant,
+        suite=job.suite.name,
+        prompt_ids=tuple(prompt.id for prompt in prompts),
+        runs=max(trial.run for trial in trials),
+        suite_prompt_ids=job.suite.prompt_ids(),
+        prompt_hashes={prompt.id: prompt.hash for prompt in prompts},
+    )

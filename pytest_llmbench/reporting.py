@@ -56,7 +56,7 @@ def attach_record(
         return
     item.user_properties.extend(trial_properties(record))
     _describe(record, report)
-    report.__dict__["llmbench"] = session.payload(record)
+    report.__dict__["llmbench"] = session.payload(record, is_to_retry=item.is_to_retry)
     report.__dict__.update(_GIVES_WAY if item.gives_way else {})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from dataclasses import replace
@@ -10,34 +9,39 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_llmbench.analysis.summary import JobPlan
+from pytest_llmbench.analysis.failfast import FailFast
+from pytest_llmbench.asking import no_model
 from pytest_llmbench.calls.clock import SystemClock
 from pytest_llmbench.calls.engine import Engine
 from pytest_llmbench.checks.registry import expectation_faults
 from pytest_llmbench.conclusion import Conclusion, baseline_of_spec, conclude
+from pytest_llmbench.delivery import Delivery
 from pytest_llmbench.errors import CallError, SettingsError, SuiteError, UsageFault
 from pytest_llmbench.ledger import Ledger
-from pytest_llmbench.plan import Job, Trial
+from pytest_llmbench.opening import Opening
+from pytest_llmbench.plan import Job, Trial, job_plans
 from pytest_llmbench.prompts.loader import load_suite
 from pytest_llmbench.prompts.spec import parse_model
 from pytest_llmbench.prompts.variants import VARIANTS
 from pytest_llmbench.prompts.wording import did_you_mean
+from pytest_llmbench.resuming import resumed_settings
 from pytest_llmbench.retries import retry_delay_s
 from pytest_llmbench.runs.folder import RunFolder, new_run_id
 from pytest_llmbench.runs.inventory import snapshot
-from pytest_llmbench.runs.record import record_from_json
 from pytest_llmbench.runs.replay import ReplayFile
 from pytest_llmbench.settings import Settings, read_settings
-from pytest_llmbench.trials import Extras, Trials, to_wire
+from pytest_llmbench.trials import Extras, Trials
 from pytest_llmbench.workplace import workplace_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from pytest_llmbench.calls.debuglog import DebugLog
     from pytest_llmbench.prompts.spec import Spec
     from pytest_llmbench.prompts.suite import Prompt, Suite
+    from pytest_llmbench.resuming import Resumption
     from pytest_llmbench.runs.record import Record
     from pytest_llmbench.units import Units
 
@@ -54,13 +58,16 @@ def session_of(config: pytest.Config) -> BenchSession:
     if _SESSION not in config.stash:
         extras = _extras(config)
         settings = read_settings(config, extras.variants)
+        run_id = workplace_of(config).run_id or settings.resume
+        resumed = resumed_settings(config, extras.variants, settings, run_id)
+        settings, resumption = resumed
         if settings.baseline and baseline_of_spec(settings) is None:
             msg = (
                 f"--baseline: no stored run of '{settings.baseline}' in"
                 f" {settings.shown(settings.reports)}; run it first"
             )
             raise SettingsError(msg)
-        config.stash[_SESSION] = BenchSession(config, settings, extras)
+        config.stash[_SESSION] = BenchSession(config, settings, extras, resumption)
     return config.stash[_SESSION]
 
 
@@ -87,10 +94,19 @@ class BenchSession:
         usage_fault: the first fault of the user's input found while collecting.
         first_errors: error texts that were printed in full already.
         rerun_ids: trials whose attempt in progress is run again.
+        resumption: the run that is finished here; None for a new one.
+        fail_fast: says which specs are given up.
+
+    Raises:
+        SettingsError: the run to finish is being written by another process.
     """
 
     def __init__(
-        self, config: pytest.Config, settings: Settings, extras: Extras
+        self,
+        config: pytest.Config,
+        settings: Settings,
+        extras: Extras,
+        resumption: Resumption | None = None,
     ) -> None:
         self.config = config
         self.settings = settings
@@ -104,21 +120,34 @@ class BenchSession:
         self._workplace = workplace_of(config)
         self.is_worker = self._workplace.is_worker
         now = self._clock.utc()
-        run_id = self._workplace.run_id or new_run_id(now)
-        self.folder = RunFolder(settings.reports, run_id, now)
+        self.resumption = resumption
+        self.folder = self._run_folder(now)
+        # What a replay takes from a file tells nothing of a server that is down.
+        self.fail_fast = FailFast(0 if settings.replay else settings.fail_fast)
+        for record in resumption.finished if resumption else ():
+            self.fail_fast.note(record)
         self.worker = self._workplace.worker
         self._once = self._workplace.once()
         self._engine: Engine | None = None
         self._trials: Trials | None = None
         self.ledger = Ledger(self.folder)
+        parts = (self.ledger, resumption, Opening(self.ledger), self._clock)
+        self.delivery = Delivery(*parts)
         if settings.replay:
             self.ledger.replay_of = settings.shown(settings.replay)
         if not self.is_worker:
             self.ledger.before = snapshot(settings.reports, now)
         self._suites: dict[str, Suite] = {}
-        self._plans_sent = False
-        self._waiting: dict[str, Record] = {}
         self._failed_before: set[tuple[str, str, str]] = set()
+
+    def _run_folder(self, now: datetime) -> RunFolder:
+        if self.resumption is None:
+            run_id = self._workplace.run_id or new_run_id(now)
+            return RunFolder.new(self.settings.reports, run_id, now)
+        folder = RunFolder(self.resumption.run.path)
+        if not self.is_worker and not self.config.option.collectonly:
+            folder.hold()
+        return folder
 
     @property
     def trials(self) -> Trials:
@@ -135,8 +164,10 @@ class BenchSession:
     def _new_trials(self) -> Trials:
         parts = (self.settings, self.engine, self._extras, self.worker)
         if self._replay is None:
-            is_strict = _may_stop_early(self.config)
-            return Trials(*parts, is_strict=is_strict, once=self._once)
+            is_strict = _may_stop_early(self.config) or bool(self.settings.fail_fast)
+            trials = Trials(*parts, is_strict=is_strict, once=self._once)
+            trials.asker.given_up = self.fail_fast.reason
+            return trials
         from pytest_llmbench.replayed import ReplayTrials
 
         return ReplayTrials(*parts, file=self._replay)
@@ -193,18 +224,25 @@ class BenchSession:
         return self.usage_fault
 
     def plan(self, trials: Sequence[Trial], bars: Sequence[object]) -> None:
-        """Note what will be run, once selection is done; see `Asker.plan`."""
+        """Note what will be asked, once selection is done; see `Asker.plan`."""
         if trials:
             self.trials.plan(trials, bars)
-            self.note_plan(trials)
 
     def note_plan(self, trials: Sequence[Trial]) -> None:
         """Note what is meant to run, here or in workers."""
-        self.ledger.add_plans([_plan(group) for group in _by_job(trials)])
+        self.ledger.add_plans(job_plans(trials))
         pairs = {(id(t.job), id(t.prompt)): t for t in trials}
         for trial in pairs.values():
             options = self.trials.asker.options(trial.job, trial.prompt)
             self.ledger.add_options(trial.job.spec_text, options)
+
+    def finished(self, trial: Trial) -> Record | None:
+        """Return what a trial came to before the run was interrupted, if it did."""
+        if self.resumption is None:
+            return None
+        job = trial.job
+        key = (job.spec_text, job.suite.name, trial.prompt.id, trial.run)
+        return self.resumption.find(key)
 
     def preflight(self, trials: Sequence[Trial]) -> str:
         """Return why no model at all can be asked; empty if one can.
@@ -238,71 +276,54 @@ class BenchSession:
         self._failed_before.add(key)
         return seen
 
-    def payload(self, record: Record) -> str:
-        """Return what a trial's report carries to `take`.
-
-        In a worker that is the record itself, with news of models and, once, the
-        plan. Within one process the record waits here, and its id is enough.
-        """
-        if not self.is_worker:
-            self._waiting[record.trial_id] = record
-            return record.trial_id
-        return self._packed(record)
-
-    def _packed(self, record: Record) -> str:
-        data: dict[str, Any] = {
-            "record": record.to_json(),
-            "news": self.trials.take_news(),
-        }
-        if not self._plans_sent:
-            self._plans_sent = True
-            data["ledger"] = self.ledger.to_json()
-        return to_wire(data)
-
-    def take(
-        self, payload: str, *, is_late: bool = False, is_replaced: bool = False
-    ) -> None:
-        """Store what a trial's report carries: the record first of all.
+    def payload(self, record: Record, *, is_to_retry: bool = False) -> str:
+        """Return what a trial's report carries to `take`; see `Delivery`.
 
         Args:
-            is_late: no report came with it; a record that is there already holds.
+            is_to_retry: a retry is meant to replace this attempt.
+        """
+        if self.delivery.is_new(record) and record.outcome != "skipped":
+            self.fail_fast.note(record, is_to_retry=is_to_retry)
+            if self.fail_fast.reason(record.spec):
+                self.trials.asker.drop(record.spec)
+        if self.is_worker:
+            return self.delivery.pack(record, self.trials.take_news())
+        return self.delivery.hold(record)
+
+    def take(self, payload: str, *, is_replaced: bool = False) -> None:
+        """Store what a trial's report carries, the record as soon as can be.
+
+        Args:
             is_replaced: a rerun follows whose record holds this attempt too.
         """
-        record = self._waiting.pop(payload, None)
-        if record is not None:
-            data: dict[str, Any] = {"news": self.trials.take_news()}
-        else:
-            data = json.loads(payload)
-            record = record_from_json(data["record"])
-        is_known = is_late and self.ledger.has_record(record.trial_id)
-        if is_replaced:
-            self.ledger.note_replaced(record)
-        elif not is_known:
-            self.ledger.take_record(record)
-        self.ledger.take_news(data["news"])
-        if "ledger" in data:
-            self.ledger.take_plan(data["ledger"])
+        self.delivery.take(
+            payload,
+            self.settings,
+            self._news,
+            is_replaced=is_replaced,
+        )
+
+    def _news(self) -> list[dict[str, Any]]:
+        return self.trials.take_news()
 
     def stop_asking(self) -> None:
         """End calls in flight; keep what was answered and never came to its item."""
         if self._trials is None:
             return
-        left: list[str] = []
-        for record in self._trials.close():
-            if self.is_worker:
-                left.append(self._packed(record))
-            elif not self.ledger.has_record(record.trial_id):
-                self.ledger.take_record(record)
+        records = list(self._trials.close())
         if self.is_worker:
             output: dict[str, Any] = getattr(self.config, "workeroutput", {})
-            output[_LEFT] = left
+            news = self._trials.take_news
+            output[_LEFT] = [self.delivery.pack(one, news()) for one in records]
             return
         self.ledger.take_news(self._trials.take_news())
+        for record in records:
+            self.delivery.add(record, self.settings)
 
     def take_unreported(self, output: Mapping[str, Any]) -> None:
         """Store what a worker had answered and not reported when it ended."""
         for payload in output.get(_LEFT, ()):
-            self.take(payload, is_late=True)
+            self.delivery.take_late(payload, self.settings)
 
     def close(self) -> None:
         """End calls, child processes and open files of this process."""
@@ -326,24 +347,9 @@ class BenchSession:
             SettingsError: there is no replay either.
         """
         if self._replay is None:
-            raise SettingsError(self._no_model())
+            raise SettingsError(no_model(self.engine, self.settings))
         models = tuple(parse_model(text) for text in self._replay.models)
         self.settings = replace(self.settings, models=models)
-
-    def _no_model(self) -> str:
-        """Say how to name a model, and which ones the running Ollama has."""
-        from pytest_llmbench.prompts.spec import ModelName
-
-        target = self.settings.target(ModelName(provider="ollama", name=""))
-        try:
-            names = self.engine.model_names(target)
-            have = f"{target.base_url} has: {', '.join(names) or 'no model yet'}"
-        except CallError as error:
-            have = str(error)
-        return (
-            "no model given: use --model NAME, or set `model` in [tool.llmbench]\n"
-            f"  {have}\n  without any server: --model embedded"
-        )
 
     def _debug_log(self) -> DebugLog | None:
         if not self.settings.debug_log:
@@ -371,27 +377,3 @@ def _may_stop_early(config: pytest.Config) -> bool:
 
 def _jobs(trials: Sequence[Trial]) -> list[Job]:
     return list(dict.fromkeys(trial.job for trial in trials))
-
-
-def _by_job(trials: Sequence[Trial]) -> list[list[Trial]]:
-    jobs: dict[Job, list[Trial]] = {}
-    for trial in trials:
-        jobs.setdefault(trial.job, []).append(trial)
-    return list(jobs.values())
-
-
-def _plan(trials: Sequence[Trial]) -> JobPlan:
-    job = trials[0].job
-    chosen = {trial.prompt.id for trial in trials}
-    prompts = [p for p in job.suite.prompts if p.id in chosen]
-    return JobPlan(
-        spec=job.spec_text,
-        model=job.model,
-        phase=job.spec.phase,
-        variant=job.spec.variant,
-        suite=job.suite.name,
-        prompt_ids=tuple(prompt.id for prompt in prompts),
-        runs=max(trial.run for trial in trials),
-        suite_prompt_ids=job.suite.prompt_ids(),
-        prompt_hashes={prompt.id: prompt.hash for prompt in prompts},
-    )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from typing_extensions import override
+
 from pytest_llmbench.aliases import as_table, check_keys, default_url, read_aliases
 from pytest_llmbench.calls.providers import SPOKEN
 from pytest_llmbench.calls.request import Limits, Target
 from pytest_llmbench.errors import SettingsError, SpecError
-from pytest_llmbench.options import DEFAULT_FALLBACK, OPTIONS, OptionTable
+from pytest_llmbench.options import DEFAULT_FALLBACK, OPTIONS, Option, OptionTable
 from pytest_llmbench.policy.thresholds import PolicyThresholds
 from pytest_llmbench.prompts.spec import ModelName, Spec, parse_model, parse_spec
 from pytest_llmbench.prompts.variants import VARIANTS
@@ -144,20 +146,43 @@ class Settings:
         )
 
 
+@dataclass(frozen=True)
+class _TableOverStored(OptionTable):
+    """Takes a resumed run's own values where the command line gives none."""
+
+    stored: Mapping[str, Any]
+
+    @override
+    def value(self, option: Option) -> Any:
+        given = self.config.getoption(f"llmbench_{option.key}", None)
+        if given is not None or option.key not in self.stored:
+            return OptionTable.value(self, option)
+        raw = self.stored[option.key]
+        try:
+            return option.default if raw in (None, [], "") else option.read(raw)
+        except ValueError as error:
+            msg = f"--resume: {option.key} in config.json is {raw!r}; it takes {error}"
+            raise SettingsError(msg) from None
+
+
 def read_settings(
-    config: pytest.Config, variants: Iterable[str] = VARIANTS
+    config: pytest.Config,
+    variants: Iterable[str] = VARIANTS,
+    stored: Mapping[str, Any] | None = None,
 ) -> Settings:
     """Read options, ini values and the settings file.
 
     Args:
         variants: the names that there are, other plugins' included.
+        stored: a resumed run's values by option key; only the command line wins
+            over them.
 
     Raises:
         SettingsError, SpecError: the message names the place and what is allowed.
     """
     values, name = _file_values(config.rootpath)
     check_keys(values, (*(o.key for o in OPTIONS), *_TABLES), name)
-    table = OptionTable(config, values, name)
+    table = _TableOverStored(config, values, name, stored or {})
     plain = {option.key: table.value(option) for option in OPTIONS}
     aliases = read_aliases(values.get("models", {}), name)
     routing = as_table(values.get("routing", {}), f"{name}: routing")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +100,12 @@ class Trials:
             self._news.append({"facts": told})
         return state.fault
 
+    def facts(self, spec: Spec) -> list[ModelFacts]:
+        """Return what identifies the spec's model at each server that has it."""
+        self.check(spec)
+        states = map(self._states.get, self.asker.targets(spec.model))
+        return [state.facts for state in states if state and state.facts]
+
     def prepare(self, trial: Trial) -> WarmupResult | None:
         """Warm the trial's model before its first trial, once per run and machine.
 
@@ -184,7 +189,8 @@ class Trials:
         """
         for index, dialogue in sorted(self.asker.close().items()):
             trial, error = self.asker.trial(index), dialogue.error
-            if error is None or not (error.is_retried and trial.spec.retries):
+            is_last = error is None or not (error.is_retried and trial.spec.retries)
+            if is_last and not dialogue.skip_reason:
                 yield self.settle(trial, dialogue)
 
     def take_news(self) -> list[dict[str, Any]]:
@@ -234,8 +240,3 @@ class Trials:
             worker=self._worker,
             server=dialogue.server,
         )
-
-
-def to_wire(data: Mapping[str, Any]) -> str:
-    """Pack JSON into ASCII, which every channel of xdist carries whole."""
-    return json.dumps(data)

@@ -13,6 +13,7 @@ from pytest_llmbench.analysis.accuracy import (
     run_results,
 )
 from pytest_llmbench.analysis.caching import CacheNote, cache_note
+from pytest_llmbench.analysis.failfast import given_up_reason
 from pytest_llmbench.analysis.failures import failure_modes
 from pytest_llmbench.analysis.latency import Latency, latency
 from pytest_llmbench.analysis.prompt_summary import PromptSummary, prompt_summaries
@@ -69,6 +70,16 @@ class JobPlan:
         )
 
 
+def plan_from_json(data: Mapping[str, Any]) -> JobPlan:
+    """Rebuild a plan from what `asdict` made of it.
+
+    Raises:
+        KeyError, TypeError: it is no plan.
+    """
+    names = ("prompt_ids", "suite_prompt_ids")
+    return JobPlan(**{**data, **{name: tuple(data[name]) for name in names}})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSummary:
     """What one spec showed on one suite.
@@ -79,6 +90,7 @@ class JobSummary:
         prompts: in suite order.
         categories: passed of judged trials, by the prompts' category.
         failure_modes: failed trials by mode, the commonest first.
+        given_up: why its last trials were skipped; None where they were not.
     """
 
     plan: JobPlan
@@ -92,6 +104,7 @@ class JobSummary:
     retries: RetryCount
     categories: Mapping[str, Proportion] = field(default_factory=dict)
     failure_modes: Mapping[FailureMode, int] = field(default_factory=dict)
+    given_up: str | None = None
 
     @property
     def spec(self) -> str:
@@ -232,6 +245,7 @@ class JobSummary:
             "outcomes": dict(self.outcomes),
             "behaviours": dict(self.behaviours),
             "failure_modes": dict(self.failure_modes),
+            "given_up": self.given_up,
             "categories": {
                 name: share.to_json() for name, share in self.categories.items()
             },
@@ -264,6 +278,7 @@ def summarise(records: Iterable[Record], plan: JobPlan) -> JobSummary:
         retries=retry_count(trials),
         categories=category_shares(trials),
         failure_modes=failure_modes(trials),
+        given_up=given_up_reason(trials),
     )
 
 

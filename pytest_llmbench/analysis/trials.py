@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmbench.runs.record import FINISHED
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_llmbench.checks.verdict import Behaviour
     from pytest_llmbench.runs.record import Outcome, Record
 
-JUDGED: Final = frozenset({"pass", "fail", "timeout"})
+JUDGED: Final = FINISHED
 """Outcomes that count for or against the model."""
 
 FAILED: Final = frozenset({"fail", "timeout"})

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from pytest_llmbench.calls.engine import Engine
     from pytest_llmbench.calls.server import Server
@@ -96,9 +96,13 @@ class LookAhead(Generic[_T]):
             raise result.error
         return result
 
-    def drop(self) -> None:
-        """Ask nothing more ahead, and end what is in flight: it is not wanted."""
-        self._engine.post(self._stop)
+    def drop(self, is_unwanted: Callable[[int], bool]) -> None:
+        """End calls in flight that nobody will take any more.
+
+        Args:
+            is_unwanted: tells them by their index.
+        """
+        self._engine.post(lambda: self._cancel(is_unwanted))
 
     def close(self) -> dict[int, _T]:
         """End calls in flight; return what was finished and never taken."""
@@ -157,18 +161,22 @@ class LookAhead(Generic[_T]):
     def _ended(self, index: int, server: Server, task: asyncio.Task[_T]) -> None:
         server.busy -= 1
         del self._tasks[index]
-        if task.cancelled():
-            return
-        error = task.exception()
-        self._results.put((index, task.result() if error is None else _Raised(error)))
+        if not task.cancelled():
+            error = task.exception()
+            found = task.result() if error is None else _Raised(error)
+            self._results.put((index, found))
         self._refill()
+
+    def _cancel(self, is_unwanted: Callable[[int], bool]) -> None:
+        for index, task in self._tasks.items():
+            if is_unwanted(index):
+                task.cancel()
+                self._pending.discard(index)
 
     def _stop(self) -> None:
         self._end = self._next
         self._urgent.clear()
-        for index, task in self._tasks.items():
-            task.cancel()
-            self._pending.discard(index)
+        self._cancel(lambda _index: True)
 
     async def _stopped(self) -> None:
         tasks = list(self._tasks.values())

@@ -7,6 +7,7 @@ import os
 import secrets
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from pytest_llmbench.errors import SettingsError
 from pytest_llmbench.runs.record import record_from_json
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.runs.record import Record
 
 RESULTS: Final = "results.jsonl"
+_CHUNK_BYTES: Final = 64 * 1024
 
 
 def new_run_id(now: datetime) -> str:
@@ -28,26 +30,57 @@ def new_run_id(now: datetime) -> str:
 class RunFolder:
     """`reports/<YYYY-MM-DD>/<run_id>/`, made when the first trial ends."""
 
-    def __init__(self, reports: Path, run_id: str, now: datetime) -> None:
-        self.run_id = run_id
-        self.path = reports / f"{now:%Y-%m-%d}" / run_id
+    def __init__(self, path: Path) -> None:
+        self.run_id = path.name
+        self.path = path
         self._results: IO[str] | None = None
+        self._is_whole = False
+
+    @classmethod
+    def new(cls, reports: Path, run_id: str, now: datetime) -> RunFolder:
+        """Return the folder of a run that begins now."""
+        return cls(reports / f"{now:%Y-%m-%d}" / run_id)
+
+    def hold(self) -> IO[str]:
+        """Open results.jsonl and keep every other process from writing it.
+
+        The lock is on the open file, so the system lets go of it when this
+        process ends, however it ends.
+
+        Raises:
+            SettingsError: another process holds it.
+        """
+        if self._results is not None:
+            return self._results
+        self.path.mkdir(parents=True, exist_ok=True)
+        results = (self.path / RESULTS).open(
+            "a", encoding="utf-8", errors="backslashreplace"
+        )
+        if not try_lock(results):
+            results.close()
+            msg = (
+                f"--resume: run {self.run_id} is being written by another process;"
+                " wait until that has ended"
+            )
+            raise SettingsError(msg)
+        self._results = results
+        return results
 
     def append(self, record: Record) -> None:
         """Append one line to results.jsonl and flush it.
 
-        After a `kill -9` every line before the call in flight is there.
+        After a `kill -9` every line before the call in flight is there. A last
+        line that such a kill has cut off makes way for the first new one.
         """
-        if self._results is None:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._results = (self.path / RESULTS).open(
-                "a", encoding="utf-8", errors="backslashreplace"
-            )
-        self._results.write(json_line(record.to_json()))
-        self._results.flush()
+        results = self.hold()
+        if not self._is_whole:
+            drop_cut_line(self.path / RESULTS)
+            self._is_whole = True
+        results.write(json_line(record.to_json()))
+        results.flush()
 
     def close(self) -> None:
-        """Close results.jsonl."""
+        """Close results.jsonl and let others write it."""
         if self._results is not None:
             self._results.close()
             self._results = None
@@ -59,6 +92,39 @@ class RunFolder:
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file of this run, whole or not at all."""
         return write_text(self.path / name, text)
+
+
+def try_lock(file: IO[str]) -> bool:
+    """Lock an open file against other processes; False if one has locked it.
+
+    Where the system or its file system has no such locks, nothing is locked.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def drop_cut_line(path: Path) -> None:
+    """Cut a file off behind its last line end: what follows was never whole."""
+    with path.open("r+b") as file:
+        end = keep = file.seek(0, os.SEEK_END)
+        while keep > 0:
+            start = max(0, keep - _CHUNK_BYTES)
+            file.seek(start)
+            found = file.read(keep - start).rfind(b"\n")
+            keep = start + found + 1
+            if found >= 0:
+                break
+        if keep < end:
+            file.truncate(keep)
 
 
 def json_line(data: dict[str, Any]) -> str:

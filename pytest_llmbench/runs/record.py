@@ -17,6 +17,9 @@ SCHEMA_VERSION: Final = 1
 
 Outcome = Literal["pass", "fail", "timeout", "error", "skipped"]
 
+FINISHED: Final = frozenset({"pass", "fail", "timeout"})
+"""Outcomes that count for or against the model; any other may be asked again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:

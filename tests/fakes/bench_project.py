@@ -51,6 +51,26 @@ SMALL_ANSWERS = {
 }
 
 
+VOLATILE = {
+    "run_id",
+    "latency",
+    "latency_p50_ms",
+    "wall_s",
+    "load_s",
+    "expires_at",
+    "evidence",
+    "residency",
+}
+"""What differs between any two runs, in summary.json."""
+
+
+def steady(value: object) -> object:
+    """Return a summary without what differs between any two runs."""
+    if isinstance(value, dict):
+        return {key: steady(item) for key, item in value.items() if key not in VOLATILE}
+    return [steady(item) for item in value] if isinstance(value, list) else value
+
+
 @dataclass(frozen=True)
 class Bench:
     """A throw-away project in which pytest is run."""

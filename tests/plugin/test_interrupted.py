@@ -57,7 +57,7 @@ def test_ctrl_c_keeps_what_is_finished(bench: Bench, unhurried: FakeOllama) -> N
     process = start(bench)
     process.send_signal(signal.SIGINT)
     text = process.communicate(timeout=20)[0].decode()
-    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, text
     records = [json.loads(line) for line in _lines(bench)]
     assert len(records) >= 5
     assert bench.summary()["job_summaries"][0]["recorded_trials"] == len(records)

@@ -6,31 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bench_project import SMALL_ANSWERS, SMALL_SUITE
+from bench_project import SMALL_ANSWERS, SMALL_SUITE, steady
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bench_project import Bench
     from fake_ollama import Answer, FakeCall, FakeOllama, Fault
-
-VOLATILE = {
-    "run_id",
-    "latency",
-    "latency_p50_ms",
-    "wall_s",
-    "load_s",
-    "expires_at",
-    "evidence",
-    "residency",
-}
-
-
-def steady(value: object) -> object:
-    """Return a summary without what differs between any two runs."""
-    if isinstance(value, dict):
-        return {key: steady(item) for key, item in value.items() if key not in VOLATILE}
-    return [steady(item) for item in value] if isinstance(value, list) else value
 
 
 def test_two_workers_give_the_same_summary(

@@ -13,9 +13,11 @@ from made_records import make_record
 
 from pytest_llmbench.checks.reply import Reply, Timings, ToolCall, Usage
 from pytest_llmbench.checks.verdict import CheckResult
+from pytest_llmbench.errors import SettingsError
 from pytest_llmbench.runs.folder import (
     RESULTS,
     RunFolder,
+    drop_cut_line,
     json_line,
     new_run_id,
     read_records,
@@ -97,7 +99,7 @@ def test_any_record_survives_the_file(
 
     Two halves of a pair that meet become their character, as everywhere in JSON.
     """
-    folder = RunFolder(tmp_path_factory.mktemp("run"), "r", NOW)
+    folder = RunFolder.new(tmp_path_factory.mktemp("run"), "r", NOW)
     for record in records:
         folder.append(record)
     folder.close()
@@ -107,7 +109,7 @@ def test_any_record_survives_the_file(
 
 def test_lines_can_be_read_before_the_end(tmp_path: Path) -> None:
     """Each record is on its way to the disk as soon as its trial is over."""
-    folder = RunFolder(tmp_path, "r1", NOW)
+    folder = RunFolder.new(tmp_path, "r1", NOW)
     assert not folder.path.exists()
     for count in range(1, 4):
         folder.append(make_record(run=count))
@@ -119,7 +121,8 @@ def test_lines_can_be_read_before_the_end(tmp_path: Path) -> None:
 
 def test_a_closed_folder_is_continued(tmp_path: Path) -> None:
     """A record after closing is appended: nothing written gets lost."""
-    first, second = RunFolder(tmp_path, "r1", NOW), RunFolder(tmp_path, "r1", NOW)
+    path = RunFolder.new(tmp_path, "r1", NOW).path
+    first, second = RunFolder(path), RunFolder(path)
     for run, folder in ((1, first), (2, first), (3, second)):
         folder.append(make_record(run=run))
         folder.close()
@@ -129,13 +132,55 @@ def test_a_closed_folder_is_continued(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cut", [1, 2, 5, 60])
 def test_a_cut_last_line_is_left_out(tmp_path: Path, cut: int) -> None:
     """A kill in mid-write costs the last line only, even within a character."""
-    folder = RunFolder(tmp_path, "r1", NOW)
+    folder = RunFolder.new(tmp_path, "r1", NOW)
     folder.append(make_record(run=1))
     folder.append(make_record(run=2, worker="é" * 40))
     folder.close()
     data = (folder.path / RESULTS).read_bytes()
     (folder.path / RESULTS).write_bytes(data[:-cut])
     assert [record.run for record in stored(folder)] == [1]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 5, 60])
+def test_a_cut_last_line_makes_way(tmp_path: Path, cut: int) -> None:
+    """The next record takes the place of what a kill has left of one."""
+    folder = RunFolder.new(tmp_path, "r1", NOW)
+    folder.append(make_record(run=1))
+    folder.append(make_record(run=2, worker="é" * 40))
+    folder.close()
+    path = folder.path / RESULTS
+    path.write_bytes(path.read_bytes()[:-cut])
+    later = RunFolder(folder.path)
+    later.append(make_record(run=3))
+    later.close()
+    assert [record.run for record in stored(later)] == [1, 3]
+    assert path.read_bytes().count(b"\n") == 2
+
+
+@pytest.mark.parametrize("keep", [b"", b"whole\n", b"a\n\nb\n"])
+@pytest.mark.parametrize("size", [0, 1, 64 * 1024 - 1, 64 * 1024, 200_000])
+def test_only_what_lies_behind_the_last_line_end_goes(
+    tmp_path: Path, keep: bytes, size: int
+) -> None:
+    """However long the cut line is, whole lines stay to the byte."""
+    path = tmp_path / "f"
+    path.write_bytes(keep + b"x" * size)
+    drop_cut_line(path)
+    assert path.read_bytes() == keep
+
+
+def test_only_one_writes_a_run(tmp_path: Path) -> None:
+    """A second holder is refused until the first has closed, or is dead."""
+    first = RunFolder.new(tmp_path, "r1", NOW)
+    first.append(make_record(run=1))
+    second = RunFolder(first.path)
+    with pytest.raises(SettingsError, match="r1 is being written by another process"):
+        second.append(make_record(run=2))
+    assert [record.run for record in stored(first)] == [1]
+    first.close()
+    second.append(make_record(run=2))
+    second.close()
+    assert [record.run for record in stored(first)] == [1, 2]
 
 
 def test_a_line_is_one_line() -> None:
@@ -177,7 +222,7 @@ def test_a_file_in_the_way_leaves_no_part(tmp_path: Path) -> None:
 
 def test_the_folder_writes_below_itself(tmp_path: Path) -> None:
     """Files of a run stand beside its results."""
-    folder = RunFolder(tmp_path, "r1", NOW)
+    folder = RunFolder.new(tmp_path, "r1", NOW)
     assert folder.write_json("a.json", {}) == folder.path / "a.json"
     assert folder.write_text("a.md", "é\ud800").read_bytes() == b"\xc3\xa9\\ud800"
 

@@ -135,7 +135,7 @@ def test_an_unknown_schema() -> None:
             "$defs/fault/properties/kind",
             (
                 *(error.kind for error in subclasses(CallError)),
-                *("fixture", "check_broken", "worker_crashed", "skipped"),
+                *("fixture", "check_broken", "worker_crashed", "skipped", "given_up"),
             ),
         ),
     ],
