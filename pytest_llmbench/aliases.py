@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from pytest_llmbench.calls.providers import SPOKEN
 from pytest_llmbench.calls.providers.ollama_host import base_url_from_host
@@ -21,8 +23,7 @@ if TYPE_CHECKING:
 _KEYS: Final = ("provider", "model", "base_url", "options", "concurrency")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alias:
+class Alias(Struct, frozen=True, kw_only=True):
     """One configured model.
 
     Attributes:

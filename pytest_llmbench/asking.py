@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from pytest_llmbench.calls.lookahead import LookAhead
 from pytest_llmbench.calls.providers import is_local

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from pytest_llmbench.analysis.summary import summarise_all, variance_report
 from pytest_llmbench.opening import inventory_json
@@ -36,8 +37,7 @@ SCHEMA_VERSION: Final = 1
 _HISTORY_SUMMARIES: Final = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conclusion:
+class Conclusion(Struct, frozen=True, kw_only=True):
     """What the run came to.
 
     Attributes:

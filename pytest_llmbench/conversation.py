@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
 
 from pytest_llmbench.checks.arguments import values_why
 from pytest_llmbench.checks.calltext import with_text_calls
@@ -29,8 +30,7 @@ MAX_STEPS: Final = 8
 """Replies of one turn; a model that still calls then is going in circles."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnReply:
+class TurnReply(Struct, frozen=True, kw_only=True):
     """What came of one turn.
 
     Attributes:
@@ -44,8 +44,7 @@ class TurnReply:
     is_endless: bool = False
 
 
-@dataclass(slots=True, kw_only=True)
-class Dialogue:
+class Dialogue(Struct, kw_only=True):
     """A prompt's conversation as far as it came.
 
     Attributes:

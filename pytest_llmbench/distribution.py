@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 import pytest
+from msgspec import Struct, field
 from xdist.report import report_collection_diff
 from xdist.workermanage import parse_tx_spec_config
 
@@ -58,8 +58,7 @@ def new_scheduler(config: pytest.Config, log: object) -> TrialScheduling | None:
     return TrialScheduling(config, log, settings) if settings else None
 
 
-@dataclass(slots=True)
-class _Load:
+class _Load(Struct):
     """What one worker has to do, as places in the collection, in running order.
 
     Attributes:

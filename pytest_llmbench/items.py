@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import types
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 from typing_extensions import override
 
 from pytest_llmbench.analysis.failfast import GIVEN_UP

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from pytest_llmbench.analysis.summary import plan_from_json
 from pytest_llmbench.analysis.trials import JUDGED
@@ -172,7 +174,7 @@ class Ledger:
 
     def to_json(self) -> dict[str, Any]:
         """Return plans and options, for a worker to send to the controller."""
-        plans = [asdict(plan) for plan in self.plans()]
+        plans = [to_builtins(plan) for plan in self.plans()]
         return {"plans": plans, "options": self.options}
 
     def config_json(self, settings: Settings, now: datetime) -> dict[str, Any]:

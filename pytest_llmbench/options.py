@@ -9,8 +9,9 @@ no assert in it to be rewritten).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -311,8 +312,7 @@ OPTIONS: Final = (
 """Every plain setting; tables (`models`, `policy`, `routing`) stand beside them."""
 
 
-@dataclass(frozen=True, slots=True)
-class OptionTable:
+class OptionTable(Struct, frozen=True):
     """The options as pytest has read them, with the settings file beside."""
 
     config: pytest.Config

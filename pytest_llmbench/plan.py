@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from pytest_llmbench.analysis.summary import JobPlan
 from pytest_llmbench.units import label
@@ -42,8 +43,7 @@ class Job:
         return self._seeds[run]
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Struct, frozen=True):
     """One prompt in one run of one spec.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from pytest_llmbench.analysis.summary import plan_from_json
 from pytest_llmbench.errors import SettingsError

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct
+from msgspec.structs import asdict
 from typing_extensions import override
 
 from pytest_llmbench.aliases import as_table, check_keys, default_url, read_aliases
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 _TABLES: Final = ("models", "policy", "routing")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """What one session works with; seconds are floats, `_s` in their names."""
 
     models: tuple[ModelName, ...]
@@ -146,8 +146,7 @@ class Settings:
         )
 
 
-@dataclass(frozen=True)
-class _TableOverStored(OptionTable):
+class _TableOverStored(OptionTable, frozen=True):
     """Takes a resumed run's own values where the command line gives none."""
 
     stored: Mapping[str, Any]

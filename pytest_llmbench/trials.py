@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from pytest_llmbench.asking import Asker
 from pytest_llmbench.calls.providers import outlives_caller
@@ -28,16 +29,14 @@ if TYPE_CHECKING:
     from pytest_llmbench.settings import Settings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extras:
+class Extras(Struct, frozen=True, kw_only=True):
     """What other plugins have added, by name; the package's own included."""
 
     variants: Mapping[str, Variant]
     checks: Mapping[str, CustomCheck]
 
 
-@dataclass(slots=True)
-class _ModelState:
+class _ModelState(Struct):
     """What is known of one model at one server."""
 
     facts: ModelFacts | None = None

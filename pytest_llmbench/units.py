@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from pytest_llmbench.calls.providers import is_local
 
@@ -20,8 +21,7 @@ _NAME: Final = re.compile(r"[^\[]*\[(.*)-run(\d+)\](?:@[^\]]*)?", re.DOTALL)
 _GROUP: Final = re.compile(r"(?<=\])@[^\]]*$")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
+class Seat(Struct, frozen=True, kw_only=True):
     """Where a worker works.
 
     Attributes:
@@ -33,8 +33,7 @@ class Seat:
     ollama_host: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
+class Unit(Struct, frozen=True, kw_only=True):
     """Trials that one worker runs, all of them, in collection order.
 
     Attributes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from msgspec import Struct
 
 from pytest_llmbench.calls.once import Once
 from pytest_llmbench.units import Seat, Units
@@ -31,8 +31,7 @@ _PLACES: Final = {"reports", "replay"}
 """Settings that may differ from machine to machine."""
 
 
-@dataclass(frozen=True, slots=True)
-class Workplace:
+class Workplace(Struct, frozen=True):
     """Where this process works: alone, or as a worker of xdist.
 
     Attributes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from statistics import median, pvariance
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from pytest_llmbench.analysis.proportion import Proportion
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 _MIN_N_VARIANCE = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
+class RunResult(Struct, frozen=True, kw_only=True):
     """How many trials of one run came out how; together all planned prompts.
 
     Attributes:
@@ -82,8 +82,7 @@ class RunResult:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OverRuns:
+class OverRuns(Struct, frozen=True, kw_only=True):
     """What the complete runs show together.
 
     Attributes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from pytest_llmbench.analysis.trials import is_answered
 
@@ -19,8 +21,7 @@ leaves a few tokens of hundreds to evaluate.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheNote:
+class CacheNote(Struct, frozen=True, kw_only=True):
     """How many trials the prompt cache touched.
 
     Attributes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from msgspec import Struct, field
 
 from pytest_llmbench.analysis.difference import (
     combined_interval,
@@ -39,8 +40,7 @@ Reason = Literal["only in A", "only in B", "question changed", "not judged in bo
 _Key = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptEvidence:
+class PromptEvidence(Struct, frozen=True, kw_only=True):
     """What one prompt showed over the runs of one job.
 
     Attributes:
@@ -60,8 +60,7 @@ class PromptEvidence:
         return self.suite, self.prompt_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobEvidence:
+class JobEvidence(Struct, frozen=True, kw_only=True):
     """One side of a comparison.
 
     Attributes:
@@ -73,8 +72,7 @@ class JobEvidence:
     prompts: tuple[PromptEvidence, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptDifference:
+class PromptDifference(Struct, frozen=True, kw_only=True):
     """One prompt that both sides ran."""
 
     suite: str
@@ -115,8 +113,7 @@ class PromptDifference:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
+class LeftOut(Struct, frozen=True, kw_only=True):
     """A prompt that was not compared."""
 
     suite: str
@@ -124,8 +121,7 @@ class LeftOut:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Struct, frozen=True, kw_only=True):
     """B held against A, over the prompts that both ran with the same question.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from msgspec import Struct
 
 from pytest_llmbench.analysis.percentiles import Percentiles, percentiles
 from pytest_llmbench.analysis.trials import is_answered
@@ -23,8 +24,7 @@ _MIN_TOKENS: Final = 2
 _MIN_DELTAS: Final = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Latency:
+class Latency(Struct, frozen=True, kw_only=True):
     """Percentiles over trials with a complete reply; each series has its own n.
 
     Attributes:
@@ -72,8 +72,7 @@ class Latency:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
+class Rate(Struct, frozen=True, kw_only=True):
     """One reply's decode rate and whose clock gave it."""
 
     tokens_per_s: float

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from msgspec import Struct, to_builtins
 
 from pytest_llmbench.analysis.evidence import chance_text, runs_text
 from pytest_llmbench.analysis.residency import Residency, residency_at
@@ -25,8 +26,7 @@ CHANCE_LIMIT: Final = 0.05
 """Failures that lead with a smaller or equal chance are a cold start."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
+class Pattern(Struct, frozen=True, kw_only=True):
     """What the runs of one prompt show, and on what that rests.
 
     Attributes:
@@ -49,15 +49,11 @@ class Pattern:
 
     def to_json(self) -> dict[str, Any]:
         """Return the pattern as plain JSON."""
-        return {
-            **asdict(self),
-            "pooled_prompts": list(self.pooled_prompts),
-            "failing_runs": list(self.failing_runs),
-        }
+        plain: dict[str, Any] = to_builtins(self)
+        return plain
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tally:
+class _Tally(Struct, frozen=True, kw_only=True):
     """One prompt's outcomes sorted into runs."""
 
     planned: int
@@ -115,8 +111,7 @@ def find_patterns(grid: Grid) -> dict[str, Pattern | None]:
     return patterns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pool:
+class _Pool(Struct, frozen=True, kw_only=True):
     """Prompts that fail in the same runs at the same end."""
 
     prompt_ids: tuple[str, ...]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from pytest_llmbench.analysis.failures import failure_modes
 from pytest_llmbench.analysis.patterns import Pattern, find_patterns
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.runs.record import Outcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptSummary:
+class PromptSummary(Struct, frozen=True, kw_only=True):
     """How one prompt came out over the runs.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from pytest_llmbench.analysis.evidence import seconds_text
 
@@ -21,8 +22,7 @@ Ollama's load time is never 0: a resident model shows some 10 to 150 ms.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Residency:
+class Residency(Struct, frozen=True, kw_only=True):
     """What was seen of the model's loading when one run began.
 
     Attributes:

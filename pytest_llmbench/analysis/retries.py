@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -12,8 +14,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.runs.record import Attempt, Record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryCount:
+class RetryCount(Struct, frozen=True, kw_only=True):
     """Attempts that retries have replaced; they are in no other figure.
 
     Attributes:

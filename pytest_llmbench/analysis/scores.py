@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, get_args
+
+from msgspec import Struct
 
 from pytest_llmbench.analysis.proportion import Interval, Proportion
 from pytest_llmbench.analysis.trials import behaviour_of, is_judged
@@ -25,8 +26,7 @@ TIER_2_SUCCESS: Final = 0.50
 _WEIGHTS: Final = (4, 3, 3)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
+class Scores(Struct, frozen=True, kw_only=True):
     """What the model did with its tools.
 
     A score is None where the suite has no prompt for it, and a proportion with

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
+
+from msgspec import Struct, field
 
 from pytest_llmbench.analysis.accuracy import (
     OverRuns,
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.checks.verdict import Behaviour, FailureMode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobPlan:
+class JobPlan(Struct, frozen=True, kw_only=True):
     """What one spec was meant to run on one suite.
 
     Attributes:
@@ -80,8 +80,7 @@ def plan_from_json(data: Mapping[str, Any]) -> JobPlan:
     return JobPlan(**{**data, **{name: tuple(data[name]) for name in names}})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobSummary:
+class JobSummary(Struct, frozen=True, kw_only=True):
     """What one spec showed on one suite.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from pytest_llmbench.runs.record import FINISHED
 
@@ -20,8 +21,7 @@ FAILED: Final = frozenset({"fail", "timeout"})
 """Outcomes that count against the model."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
+class Grid(Struct, frozen=True, kw_only=True):
     """The trials of one spec by prompt and run; a cell is empty where none is.
 
     Attributes:

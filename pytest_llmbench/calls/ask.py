@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from pytest_llmbench.calls.clock import elapsed_ms
 from pytest_llmbench.calls.request import Answer

@@ -9,8 +9,9 @@ a model has sent lies inside as text and numbers, and is never unpickled itself.
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from pytest_llmbench.calls.request import CallRequest, Target
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 _LENGTH_BYTES: Final = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Struct, frozen=True, kw_only=True):
     """The one call that a child is to make.
 
     Attributes:
@@ -35,28 +35,24 @@ class Job:
     is_logged: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """The child is about to send the request: the call's limits count from here."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class Sent(Struct, frozen=True, kw_only=True):
     """A request, for the debug log."""
 
     url: str
     body: object
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class Received(Struct, frozen=True, kw_only=True):
     """One line of a response, for the debug log."""
 
     line: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class Finished(Struct, frozen=True, kw_only=True):
     """The call's end: a reply or an error.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from pytest_llmbench.calls.clock import elapsed_ms
 from pytest_llmbench.calls.handover import Begun, Finished, Job, Received, Sent

@@ -13,8 +13,9 @@ import os
 import signal
 import sys
 import threading
-from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from pytest_llmbench.calls.clock import SystemClock, elapsed_ms
 from pytest_llmbench.calls.handover import (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,8 +16,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.prompts.suite import Json, Tool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """One model at one server.
 
     Attributes:
@@ -29,8 +30,7 @@ class Target:
     base_url: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """How long a call may take, in seconds, and how large its reply may be.
 
     Attributes:
@@ -56,8 +56,7 @@ class Limits:
         return self.call_s + (self.load_s if self.is_loading else 0.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRequest:
+class CallRequest(Struct, frozen=True, kw_only=True):
     """One request to one model.
 
     Attributes:
@@ -76,8 +75,7 @@ class CallRequest:
     isolate: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Residency:
+class Residency(Struct, frozen=True, kw_only=True):
     """Whether a model is loaded, as its server shows it.
 
     Attributes:
@@ -107,8 +105,7 @@ class Residency:
         return self.is_resident and not is_other
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedModel:
+class LoadedModel(Struct, frozen=True, kw_only=True):
     """A model that a server holds in memory.
 
     Attributes:
@@ -126,8 +123,7 @@ class LoadedModel:
     expires_at: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Occupancy:
+class Occupancy(Struct, frozen=True, kw_only=True):
     """What a server holds, and what the run will put there.
 
     Attributes:
@@ -146,8 +142,7 @@ class Occupancy:
     sizes_bytes: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFacts:
+class ModelFacts(Struct, frozen=True, kw_only=True):
     """What identifies a model and its server; empty where not told.
 
     Attributes:
@@ -170,8 +165,7 @@ class ModelFacts:
 WarmupStatus = Literal["success", "already_loaded", "failed", "skipped"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WarmupResult:
+class WarmupResult(Struct, frozen=True, kw_only=True):
     """What warming one model at one server came to.
 
     Attributes:
@@ -194,8 +188,7 @@ class WarmupResult:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """One finished call: a reply, or an error with what had come by then.
 
     Attributes:

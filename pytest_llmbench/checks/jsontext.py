@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
+
+from msgspec import Struct
 
 from pytest_llmbench.checks.shown import SHORT_LIMIT, shown_value
 
@@ -25,8 +26,7 @@ _LONGEST_TOKEN: Final = len(r"\ud83d\ude00")
 _OPENER: Final = re.compile(r"[\[{]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parsed:
+class Parsed(Struct, frozen=True, kw_only=True):
     """A text read as JSON.
 
     Attributes:
@@ -161,8 +161,7 @@ def starts_with_json(text: str) -> bool:
     return opener is not None and decode_at(text, opener.start()).is_json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Try:
+class Try(Struct, frozen=True, kw_only=True):
     """One try to decode.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +33,7 @@ def unmatched_row(fits: Sequence[Sequence[bool]]) -> int | None:
     return next((row for row in rows if not pairing.seat(row, set())), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pairing:
+class _Pairing(Struct, frozen=True, kw_only=True):
     """The row that holds each column so far."""
 
     fits: Sequence[Sequence[bool]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from pytest_llmbench.checks.reply import Timings, Usage
 
@@ -27,8 +28,8 @@ def merged(replies: Sequence[Reply]) -> Reply:
         return replies[0]
     last = replies[-1]
     sums = {
-        field.name: _sum(getattr(reply.timings, field.name) for reply in replies)
-        for field in fields(Timings)
+        name: _sum(getattr(reply.timings, name) for reply in replies)
+        for name in Timings.__struct_fields__
     }
     first = replies[0].timings
     later_load_ms = sum(reply.timings.load_ms or 0.0 for reply in replies[1:])

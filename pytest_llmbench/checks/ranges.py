@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from pytest_llmbench.checks.shown import shown_value
 
@@ -16,8 +17,7 @@ MAX_COUNT: Final = 100_000
 _BOUNDS: Final = frozenset({"min", "max"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
+class Range(Struct, frozen=True, kw_only=True):
     """A range of counts, both ends in it; `most` is None where it is open."""
 
     least: int

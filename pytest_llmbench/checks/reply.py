@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
 _TRUNCATING_REASONS = frozenset({"length", "max_tokens", "max_output_tokens"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
+class ToolCall(Struct, frozen=True, kw_only=True):
     """One tool call of a reply.
 
     Attributes:
@@ -37,8 +37,7 @@ class ToolCall:
     fault: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(Struct, frozen=True, kw_only=True):
     """Token counts as the server gave them; None where it gave none.
 
     Attributes:
@@ -52,8 +51,7 @@ class Usage:
     output_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timings:
+class Timings(Struct, frozen=True, kw_only=True):
     """Intervals of one call in milliseconds; None where not measured.
 
     Attributes:
@@ -79,8 +77,7 @@ class Timings:
     isolation_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(Struct, frozen=True, kw_only=True):
     """One complete reply.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
 
 from pytest_llmbench.checks.regexes import regex_fault
 from pytest_llmbench.checks.schemas import violation_text, worst_error
@@ -49,16 +50,14 @@ def _faults(schema: Any) -> Iterator[str]:  # noqa: ANN401 - what the author wro
         yield from _Walk().faults(schema)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
+class _Part(Struct, frozen=True, kw_only=True):
     """A well-shaped schema inside the schema, and the resolver of its references."""
 
     contents: Any
     resolver: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Walk:
+class _Walk(Struct, frozen=True, kw_only=True):
     """A walk over every part that keywords or references lead to, each once."""
 
     waiting: list[_Part] = field(default_factory=list)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from io import StringIO
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, final
 
+from msgspec import Struct
 from typing_extensions import override
 
 from pytest_llmbench.checks.compare import first_difference, kind, plain_faults
@@ -53,8 +53,7 @@ class Csv(Expectation):
         return list(_table_faults(expected))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Table:
+class _Table(Struct, frozen=True, kw_only=True):
     """A text read as CSV.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Behaviour = Literal[
     "called_right", "called_wrong", "abstained", "malformed", "no_reply"
@@ -30,8 +31,7 @@ FailureMode = Literal[
 """How a reply failed: one word each, decided in `checks.modes`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
+class CheckResult(Struct, frozen=True, kw_only=True):
     """One expectation held against one reply.
 
     Attributes:
@@ -47,8 +47,7 @@ class CheckResult:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """One reply judged against one prompt.
 
     Attributes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from pytest_llmbench.analysis.comparison import compare, job_evidence
 from pytest_llmbench.commands.stored_results import (
@@ -32,8 +33,7 @@ _HELP: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class Pair(Struct, frozen=True, kw_only=True):
     """Two stored results and what holding B against A shows."""
 
     a: StoredResult

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from pytest_llmbench.errors import SpecError, UsageFault
 from pytest_llmbench.prompts.spec import parse_spec
@@ -21,8 +22,7 @@ _KINDS: Final = "a run id, a run's folder, RUN:VARIANT or a spec"
 _MAX_SHOWN: Final = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredResult:
+class StoredResult(Struct, frozen=True, kw_only=True):
     """The records that one word names; all of one run."""
 
     run_id: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
 
 from pytest_llmbench.policy.baseline import other_differences
 from pytest_llmbench.policy.gates import evaluate_gates
@@ -23,8 +24,7 @@ GateMode = Literal["none", "promote", "no-reject"]
 """What `--gate` asks of the decisions."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """What to do with one spec on one suite, and why.
 
     Attributes:

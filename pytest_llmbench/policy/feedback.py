@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from pytest_llmbench.analysis.trials import FAILED, JUDGED
 
@@ -34,8 +36,7 @@ Action = Literal[
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEvidence:
+class RunEvidence(Struct, frozen=True, kw_only=True):
     """One stored run of one model and phase.
 
     Attributes:
@@ -55,8 +56,7 @@ class RunEvidence:
     patterns: Mapping[str, PatternKind] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseWindow:
+class PhaseWindow(Struct, frozen=True, kw_only=True):
     """The last judged runs of one model and phase, newest last."""
 
     model: str
@@ -95,8 +95,7 @@ class PhaseWindow:
         return kinds[-1] if kinds else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recommendation:
+class Recommendation(Struct, frozen=True, kw_only=True):
     """Where to send work of one phase, as seen from one model.
 
     Attributes:

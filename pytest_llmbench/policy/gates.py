@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from pytest_llmbench.policy.baseline import prompt_differences
 
@@ -21,8 +23,7 @@ EQUAL_WITHIN: Final = 1e-12
 """Accuracies this close are equal: they differ only by how they were stored."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateResult:
+class GateResult(Struct, frozen=True, kw_only=True):
     """One gate held against one summary.
 
     Attributes:

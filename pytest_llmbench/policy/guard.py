@@ -5,8 +5,10 @@ The rule, finding by finding, is in docs/measurement.md.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,8 +35,7 @@ MAX_LOAD_PER_CORE: Final = 1.0
 _MIB: Final = 1024**2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class Machine(Struct, frozen=True, kw_only=True):
     """The machine's state before the run; None where it can't be read.
 
     Attributes:
@@ -53,8 +54,7 @@ class Machine:
     load_per_core: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """One thing that was looked at before the run.
 
     Attributes:
@@ -81,8 +81,7 @@ class Finding:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class Sighting(Struct, frozen=True, kw_only=True):
     """What was seen before the run, and what it means."""
 
     machine: Machine

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final, Self, TypeGuard
+
+from msgspec import Struct
 
 from pytest_llmbench.errors import SettingsError
 from pytest_llmbench.prompts.wording import did_you_mean
@@ -22,8 +23,7 @@ _UPPER: Final[Mapping[str, float]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyThresholds:
+class PolicyThresholds(Struct, frozen=True, kw_only=True):
     """The limits of the gates; a value on its limit passes.
 
     Attributes:
@@ -55,12 +55,12 @@ class PolicyThresholds:
         >>> PolicyThresholds.from_mapping({"min_runs": 5}, "policy").min_runs
         5
         """
-        known = [field.name for field in fields(cls)]
+        known = cls.__struct_fields__
         faults = [_fault(key, value, known) for key, value in settings.items()]
         lines = [f"{where}: {fault}" for fault in faults if fault]
         if lines:
             raise SettingsError("\n".join(lines))
-        # Every key and type was held against the dataclass just above.
+        # Every key and type was held against the class just above.
         return cls(**settings)  # type: ignore[arg-type]
 
     @classmethod
@@ -73,7 +73,7 @@ class PolicyThresholds:
         Raises:
             SettingsError: unknown keys or values out of bounds.
         """
-        known = {field.name for field in fields(cls)}
+        known = cls.__struct_fields__
         phases = {
             name: table
             for name, table in settings.items()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from pytest_llmbench.errors import SuiteError
 from pytest_llmbench.prompts.entries import build_prompt, entry_faults
@@ -60,8 +61,7 @@ def sorted_lines(faults: Iterable[tuple[str, Fault]]) -> list[str]:
     return list(dict.fromkeys(" ".join(line.splitlines()) for line in lines))
 
 
-@dataclass(slots=True)
-class _Reading:
+class _Reading(Struct):
     """One file being read: its faults gather here."""
 
     path: Path

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.prompts.suite import Json, Tool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentCall:
+class SentCall(Struct, frozen=True, kw_only=True):
     """A tool call of the model, sent back as part of the conversation."""
 
     name: str
@@ -24,8 +24,7 @@ class SentCall:
         return {"name": self.name, "arguments": dict(self.arguments)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Struct, frozen=True, kw_only=True):
     """One message of a conversation.
 
     Attributes:
@@ -51,8 +50,7 @@ class Message:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendered:
+class Rendered(Struct, frozen=True, kw_only=True):
     """A prompt as it is sent: messages, and tools for the API's own field."""
 
     messages: tuple[Message, ...]

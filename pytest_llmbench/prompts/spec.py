@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+from msgspec.structs import replace
 from typing_extensions import override
 
 from pytest_llmbench.errors import SpecError
@@ -35,8 +36,7 @@ _MAX_FLAG = {"r": 100.0, "i": 1.0, "w": 1.0, "t": 86_400.0}
 _MIN_PARTS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelName:
+class ModelName(Struct, frozen=True, kw_only=True):
     """A model and who serves it.
 
     Attributes:
@@ -131,8 +131,7 @@ def _near_provider(head: str, base: str) -> str | None:
     return near if near and abs(len(near) - len(head)) <= 1 else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
+class Spec(Struct, frozen=True, kw_only=True):
     """One configuration of model, phase, variant and flags.
 
     Attributes:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field, to_builtins
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +17,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 """What JSON and safe YAML can hold."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
+class Tool(Struct, frozen=True, kw_only=True):
     """One tool offered to the model.
 
     Attributes:
@@ -36,8 +37,7 @@ class Tool:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolResult:
+class ToolResult(Struct, frozen=True, kw_only=True):
     """What a tool answers in a scripted conversation.
 
     Attributes:
@@ -50,8 +50,7 @@ class ToolResult:
     when: Mapping[str, Json] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(Struct, frozen=True, kw_only=True):
     """One message of the user, and what must come of it.
 
     Attributes:
@@ -65,8 +64,7 @@ class Turn:
     tool_results: tuple[ToolResult, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prompt:
+class Prompt(Struct, frozen=True, kw_only=True, dict=True):
     """One case of a suite.
 
     Attributes:
@@ -131,13 +129,12 @@ class Prompt:
             "options": dict(self.options),
         }
         if self.turns:
-            content["turns"] = [asdict(turn) for turn in self.turns]
+            content["turns"] = [to_builtins(turn) for turn in self.turns]
         packed = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(packed.encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suite:
+class Suite(Struct, frozen=True, kw_only=True):
     """One `*.bench.yaml` file."""
 
     name: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
+
+from msgspec import Struct
 
 from pytest_llmbench.prompts.messages import Message, Rendered
 
@@ -44,8 +45,7 @@ class Variant(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class NativeApi:
+class NativeApi(Struct, frozen=True):
     """Tools travel in the API's own field; the prompt is sent as written."""
 
     name: str = "native_api"
@@ -67,8 +67,7 @@ class NativeApi:
         return (said, *answers)
 
 
-@dataclass(frozen=True, slots=True)
-class InText:
+class InText(Struct, frozen=True):
     """Tools are described in the system text, and calls are written as text.
 
     Attributes:

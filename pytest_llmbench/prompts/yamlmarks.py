@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import yaml
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from pytest_llmbench.prompts.suite import Json
@@ -34,16 +34,14 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]{1,300}(\.[0-9]*)?)([eE][-+]?[0-9]{1,3
 _QUOTED: Final = frozenset("'\"|>")
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """One fault of a file, at a line counted from 1."""
 
     line: int
     message: str
 
 
-@dataclass(slots=True)
-class MarkedYaml:
+class MarkedYaml(Struct):
     """A document's value, where each part stands, and what is wrong with it."""
 
     value: Json = None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from pytest_llmbench.report.plain import plain
 
@@ -19,8 +20,7 @@ _KEEP: Final = "\N{NO-BREAK SPACE}"
 """Stands between a number and its unit while lines are broken."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line; `colour` is a markup word of pytest's terminal, or empty."""
 
     text: str = ""

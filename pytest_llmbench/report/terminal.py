@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from pytest_llmbench.report.lines import WIDTH, Line, cut, wrapped
 from pytest_llmbench.report.plain import plain
@@ -53,8 +54,7 @@ def _job(job: JobView) -> Iterator[Line]:
     yield Line()
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
+class _Columns(Struct, frozen=True):
     """How wide the grid's columns are; `cells` is what is left for the runs."""
 
     label: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from pytest_llmbench.report import numbers
 
@@ -30,8 +31,7 @@ LETTERS: Final[Mapping[str | None, str]] = {
 """One letter per outcome in the grid; `-` where a planned trial has no record."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GridRow:
+class GridRow(Struct, frozen=True, kw_only=True):
     """One prompt of the grid.
 
     Attributes:
@@ -53,8 +53,7 @@ class GridRow:
         return self.pattern in {"", "stable"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PatternView:
+class PatternView(Struct, frozen=True, kw_only=True):
     """One pattern, its prompts, and the evidence they share."""
 
     kind: str
@@ -62,8 +61,7 @@ class PatternView:
     evidence: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateView:
+class GateView(Struct, frozen=True, kw_only=True):
     """One gate as a row."""
 
     name: str
@@ -73,8 +71,7 @@ class GateView:
     verdict: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobView:
+class JobView(Struct, frozen=True, kw_only=True):
     """One spec on one suite.
 
     Attributes:
@@ -95,8 +92,7 @@ class JobView:
     differences: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunView:
+class RunView(Struct, frozen=True, kw_only=True):
     """Everything a face of the report shows of one run.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from pytest_llmbench.errors import SettingsError
 from pytest_llmbench.prompts.wording import closest
@@ -35,8 +36,7 @@ def key_of(record: Record) -> TrialKey:
     return (record.spec, record.suite, record.prompt_id, record.run)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InterruptedRun:
+class InterruptedRun(Struct, frozen=True, kw_only=True):
     """What a run has left, complete or not.
 
     Attributes:

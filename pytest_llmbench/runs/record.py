@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-from dataclasses import dataclass, fields, replace
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from pytest_llmbench.checks.reply import Reply, Timings, ToolCall, Usage
 from pytest_llmbench.checks.verdict import Behaviour, CheckResult, FailureMode
@@ -21,8 +21,7 @@ FINISHED: Final = frozenset({"pass", "fail", "timeout"})
 """Outcomes that count for or against the model; any other may be asked again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(Struct, frozen=True, kw_only=True):
     """Why a trial has no judgeable reply.
 
     Attributes:
@@ -35,8 +34,7 @@ class Fault:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(Struct, frozen=True, kw_only=True):
     """An earlier attempt of a trial, which a retry has replaced.
 
     Attributes:
@@ -50,8 +48,7 @@ class Attempt:
     started_at: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Struct, frozen=True, kw_only=True):
     """One trial: one prompt in one run of one spec.
 
     Attributes:
@@ -123,32 +120,7 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Return the line of results.jsonl as plain JSON values."""
-        data = {"schema_version": SCHEMA_VERSION, **_fields(self)}
-        data["checks"] = [_fields(check) for check in self.checks]
-        data["transcript"] = deepcopy(self.transcript)
-        data["earlier_attempts"] = [_fields(one) for one in self.earlier_attempts]
-        if self.fault is not None:
-            data["fault"] = _fields(self.fault)
-        if self.reply is not None:
-            reply = data["reply"] = _fields(self.reply)
-            reply["tool_calls"] = [
-                {**_fields(call), "arguments": deepcopy(call.arguments)}
-                for call in self.reply.tool_calls
-            ]
-            reply["usage"] = _fields(self.reply.usage)
-            reply["timings"] = _fields(self.reply.timings)
-        return data
-
-
-@cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
-
-
-def _fields(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any of our values
-    """Return a value's fields; `asdict` copies all deeply, at ten times the cost."""
-    names = _names(type(value))  # type: ignore[arg-type] # a type is hashable
-    return {name: getattr(value, name) for name in names}
+        return {"schema_version": SCHEMA_VERSION, **to_builtins(self)}
 
 
 def record_from_json(data: dict[str, Any]) -> Record:

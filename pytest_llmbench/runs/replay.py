@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from pytest_llmbench.checks.reply import Reply, Timings, ToolCall, Usage
 from pytest_llmbench.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
 _NEEDED: Final = ("model", "prompt_id", "run")
@@ -20,8 +21,7 @@ _EXAMPLE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredReply:
+class StoredReply(Struct, frozen=True, kw_only=True):
     """One line of a replayed file.
 
     Attributes:
@@ -153,6 +153,6 @@ def _reply(data: Mapping[str, Any]) -> Reply:
     )
 
 
-def _known(data: Mapping[str, Any] | None, kind: type) -> dict[str, Any]:
-    names: Sequence[str] = [field.name for field in fields(kind)]
+def _known(data: Mapping[str, Any] | None, kind: type[Struct]) -> dict[str, Any]:
+    names = kind.__struct_fields__
     return {name: data[name] for name in names if data and name in data}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from asking import LIMITS, question
@@ -12,6 +12,7 @@ from expected_error import Row
 from fake_ollama import FakeModel, always, says
 from faulty_server import FaultyOllama
 from faulty_server_tls import self_signed
+from msgspec.structs import replace
 
 from pytest_llmbench.errors import (
     Busy,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_records import SPEC, make_plan, make_record
+from msgspec.structs import asdict, replace
 
 from pytest_llmbench.calls.request import ModelFacts
 from pytest_llmbench.errors import SettingsError

@@ -6,13 +6,13 @@ import os
 import signal
 import threading
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from asking import LIMITS, WEATHER, error_of, question, reply_of
 from child_processes import HAS_PROC, one_call_child
 from fake_ollama_probe import wait_until
+from msgspec.structs import replace
 from typing_extensions import override
 
 from pytest_llmbench.calls.embedded.process import EmbeddedServer

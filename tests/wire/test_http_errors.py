@@ -8,13 +8,13 @@ import socket
 import sys
 import threading
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import httpx
 import pytest
 from asking import LIMITS
 from canned_server import CannedServer, http_until_closed
+from msgspec.structs import replace
 from typing_extensions import override
 
 from pytest_llmbench.calls.clock import SystemClock

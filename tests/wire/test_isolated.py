@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
 import os
@@ -10,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +32,7 @@ from fake_ollama import (
     stalls,
 )
 from fake_ollama_probe import wait_until
+from msgspec.structs import asdict, replace
 
 import pytest_llmbench
 from pytest_llmbench.calls.clock import SystemClock
@@ -87,8 +88,7 @@ def in_common(reply: Reply) -> Reply:
 
 def measured(reply: Reply) -> set[str]:
     """Name the times that a reply has."""
-    names = (field.name for field in fields(Timings))
-    return {name for name in names if getattr(reply.timings, name) is not None}
+    return {name for name, ms in asdict(reply.timings).items() if ms is not None}
 
 
 def test_the_record_is_the_same(engine: Engine) -> None:
@@ -134,7 +134,7 @@ def test_the_cost_is_in_no_latency(engine: Engine) -> None:
 def test_a_load_is_granted_its_time(engine: Engine) -> None:
     """A cold model may take longer than the call's limit, in a child as well."""
     limits = replace(LIMITS, call_s=0.4, load_s=10.0)
-    with FakeOllama(replace(MODEL, load_s=0.8)) as server:
+    with FakeOllama(dataclasses.replace(MODEL, load_s=0.8)) as server:
         cold = ask(engine, server, isolate=True, limits=limits)
         assert len(server.loads) == 1
     assert cold.is_resident is False
@@ -227,7 +227,7 @@ def test_the_kill_waits_for_a_load(
     """While the model loads, the child has the load's time on top."""
     monkeypatch.setattr(f"{MODULE}.HAND_OVER_S", 0.0)
     limits = replace(LIMITS, call_s=0.5, load_s=10.0)
-    with FakeOllama(replace(MODEL, load_s=1.2)) as server:
+    with FakeOllama(dataclasses.replace(MODEL, load_s=1.2)) as server:
         assert reply_of(ask(engine, server, isolate=True, limits=limits)).text
     assert call_children() == []
 

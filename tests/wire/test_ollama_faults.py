@@ -6,7 +6,6 @@ needs in its message, and how much of the reply must be kept.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -36,6 +35,7 @@ from fake_ollama import (
     slow_first_byte,
     stalls,
 )
+from msgspec.structs import replace
 
 from pytest_llmbench.calls.engine import Engine
 from pytest_llmbench.calls.framing import MAX_LINE_BYTES

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -11,6 +12,7 @@ from asking import LIMITS, ask, error_of, question, reply_of, target_of
 from canned_server import CannedServer, http, http_json, http_until_closed, ndjson
 from expected_error import Row, check
 from fake_ollama import FakeModel, FakeOllama
+from msgspec.structs import replace
 
 from pytest_llmbench.errors import (
     ProtocolFault,
@@ -135,7 +137,7 @@ def test_a_stranger_is_one_error_and_the_engine_goes_on(
         if kept and partial:  # how far an endless stream gets is not ours to say
             assert partial.text.startswith(kept)
             kept = partial.text
-        check(answer, replace(stranger.row, kept=kept))
+        check(answer, dataclasses.replace(stranger.row, kept=kept))
         assert reply_of(ask(engine, good)).text
 
 

@@ -6,8 +6,8 @@ the bounds from above are wide, for a busy machine is no fault.
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from asking import LIMITS, ask, error_of, reply_of
@@ -21,6 +21,7 @@ from fake_ollama import (
     slow_first_byte,
 )
 from fake_ollama_probe import loaded, preload, wait_until
+from msgspec.structs import replace
 
 from pytest_llmbench.errors import CallTimeout, FirstByteTimeout
 
@@ -49,7 +50,9 @@ def timings(engine: Engine, server: FakeOllama) -> Timings:
 def test_first_token_and_end_are_when_they_come(engine: Engine) -> None:
     """TTFT holds the wait for the first token, E2E that for the others too."""
     # 10 tokens: the first after 100 ms, nine more at 10 ms each.
-    model = replace(QUICK, first_token_delay_s=0.1, decode_tokens_per_s=100.0)
+    model = dataclasses.replace(
+        QUICK, first_token_delay_s=0.1, decode_tokens_per_s=100.0
+    )
     with FakeOllama(model) as server:
         timings(engine, server)
         times = timings(engine, server)
@@ -89,7 +92,7 @@ def test_a_model_at_work_is_not_asked_for(engine: Engine) -> None:
 
 def test_a_load_that_nobody_expected_is_granted(engine: Engine) -> None:
     """A model unloaded behind our back may take its time to come again."""
-    with FakeOllama(replace(QUICK, load_s=0.4)) as server:
+    with FakeOllama(dataclasses.replace(QUICK, load_s=0.4)) as server:
         for _ in range(3):
             timings(engine, server)
         preload(server, keep_alive=0)
@@ -101,7 +104,7 @@ def test_a_load_that_nobody_expected_is_granted(engine: Engine) -> None:
 
 def test_load_is_in_the_raw_times_and_on_its_own(engine: Engine) -> None:
     """A load is part of TTFT and E2E as measured, and told apart as `load_ms`."""
-    with FakeOllama(replace(QUICK, load_s=0.12)) as server:
+    with FakeOllama(dataclasses.replace(QUICK, load_s=0.12)) as server:
         cold = timings(engine, server)
         warm = timings(engine, server)
     assert in_order(120.0, cold.load_ms, cold.ttft_ms, cold.e2e_ms, 120.0 + SLACK_MS)
@@ -111,7 +114,7 @@ def test_load_is_in_the_raw_times_and_on_its_own(engine: Engine) -> None:
 
 def test_a_load_is_granted_its_own_time(engine: Engine) -> None:
     """A model that is not loaded may take longer to come than a call may."""
-    with FakeOllama(replace(QUICK, load_s=0.3)) as server:
+    with FakeOllama(dataclasses.replace(QUICK, load_s=0.3)) as server:
         answer = ask(engine, server, limits=BRIEF)
         (load,) = server.loads
     reply = reply_of(answer)
@@ -122,7 +125,7 @@ def test_a_load_is_granted_its_own_time(engine: Engine) -> None:
 
 def test_a_loaded_model_is_granted_no_load(engine: Engine) -> None:
     """A model that is there and slow times out after the call's limit alone."""
-    with FakeOllama(replace(QUICK, first_token_delay_s=0.0)) as server:
+    with FakeOllama(dataclasses.replace(QUICK, first_token_delay_s=0.0)) as server:
         reply_of(ask(engine, server, limits=BRIEF))
         server.faults.append(slow_first_byte(5.0))
         started_s = time.perf_counter()
@@ -138,7 +141,7 @@ def test_a_loaded_model_is_granted_no_load(engine: Engine) -> None:
 
 def test_time_beyond_the_load_is_judged_by_the_call_limit(engine: Engine) -> None:
     """The load's time is no gift: E2E less load above the limit is a timeout."""
-    model = replace(QUICK, load_s=0.1, first_token_delay_s=0.2)
+    model = dataclasses.replace(QUICK, load_s=0.1, first_token_delay_s=0.2)
     with FakeOllama(model) as server:
         answer = ask(engine, server, limits=BRIEF)
         chat = server.requests_to("/api/chat")[-1]
@@ -152,7 +155,7 @@ def test_time_beyond_the_load_is_judged_by_the_call_limit(engine: Engine) -> Non
 
 def test_tokens_after_a_load_have_the_call_limit(engine: Engine) -> None:
     """Once the first byte is there, a loading model has the call's time and no more."""
-    model = replace(QUICK, load_s=0.1, decode_tokens_per_s=10.0)
+    model = dataclasses.replace(QUICK, load_s=0.1, decode_tokens_per_s=10.0)
     with FakeOllama(model) as server:
         answer = ask(engine, server, limits=BRIEF)
     error = error_of(answer)
@@ -164,7 +167,7 @@ def test_tokens_after_a_load_have_the_call_limit(engine: Engine) -> None:
 def test_no_load_is_broken_off_within_its_time(engine: Engine) -> None:
     """A load that never ends is waited for as long as promised, then left."""
     limits = replace(LIMITS, call_s=0.1, load_s=0.15)
-    with FakeOllama(replace(QUICK, load_s=5.0)) as server:
+    with FakeOllama(dataclasses.replace(QUICK, load_s=5.0)) as server:
         error = error_of(ask(engine, server, limits=limits))
         chat = server.requests_to("/api/chat")[-1]
         assert chat.finished.wait(2.0)
@@ -180,7 +183,7 @@ def test_no_load_is_broken_off_within_its_time(engine: Engine) -> None:
 
 def test_another_context_means_a_load(engine: Engine) -> None:
     """A model that is there with another num_ctx is granted its load as well."""
-    with FakeOllama(replace(QUICK, load_s=0.2)) as server:
+    with FakeOllama(dataclasses.replace(QUICK, load_s=0.2)) as server:
         answers = [
             ask(engine, server, limits=BRIEF, options={"num_ctx": num_ctx})
             for num_ctx in (2048, 4096)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -18,6 +18,7 @@ from fake_ollama import (
     resets_before_headers,
     slow_first_byte,
 )
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from fake_ollama import Fault
@@ -41,7 +42,7 @@ def chats(server: FakeOllama) -> list[dict[str, Any]]:
 
 def test_a_cold_model_is_loaded_and_asked(engine: Engine) -> None:
     """Load, wall time, context, GPU share and expiry are told; the model stays."""
-    with FakeOllama(replace(MODEL, size_vram=650_000_000)) as server:
+    with FakeOllama(dataclasses.replace(MODEL, size_vram=650_000_000)) as server:
         result = warm_up(engine, server)
         assert server.loaded_names == ["fake:1b"]
         assert ask(engine, server).is_resident is True
@@ -159,7 +160,7 @@ def test_a_model_that_is_not_pulled_is_a_failure(engine: Engine) -> None:
 def test_a_model_that_does_not_stay_is_a_failure(engine: Engine) -> None:
     """A model that is gone right after its warm-up is not warm."""
     with FakeOllama(MODEL) as server:
-        server.faults.append(replace(no_metrics(), drops_model=True))
+        server.faults.append(dataclasses.replace(no_metrics(), drops_model=True))
         result = warm_up(engine, server)
     assert result.status == "failed"
     assert result.detail == "the server does not show the model after loading it"

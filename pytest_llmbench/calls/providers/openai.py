@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from pytest_llmbench.calls.assembly import ReplyBuilder, decoded_call
 from pytest_llmbench.calls.framing import EventData
@@ -81,8 +82,7 @@ async def ask_chat(
     return builder.reply()
 
 
-@dataclass(slots=True)
-class _CallParts:
+class _CallParts(Struct):
     """One tool call while its fragments come.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
+
+from msgspec import Struct
 
 from pytest_llmbench.checks.calltext.decoding import Decoder
 from pytest_llmbench.checks.calltext.found import Finding
@@ -25,8 +26,7 @@ _FENCED_START: Final = re.compile(r"```\w*\s+")
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BareJson:
+class BareJson(Struct, frozen=True, kw_only=True):
     """JSON values that name an offered tool.
 
     Attributes:
@@ -55,8 +55,7 @@ class BareJson:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LenientJson:
+class LenientJson(Struct, frozen=True, kw_only=True):
     """JSON in the making: single quotes, a comma too many, a brace too few."""
 
     name: str = "json"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_llmbench.checks.calltext.decoding import Decoder
 from pytest_llmbench.checks.calltext.found import Finding, after_mark
@@ -20,8 +22,7 @@ _HEAD: Final = re.compile(r"\s*+([\w.:/-]{1,128}+)\s*+\(")
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LlamaBuiltin:
+class LlamaBuiltin(Struct, frozen=True, kw_only=True):
     """`<|python_tag|>brave_search.call(query="x")`."""
 
     name: str = "llama_builtin"

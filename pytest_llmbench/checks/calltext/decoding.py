@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_llmbench.checks.calltext.found import MAX_CALLS
 from pytest_llmbench.checks.calltext.literals import (
@@ -23,8 +25,7 @@ _VALUE_CHARGE: Final = 128
 """So does a value that is read, be it a call or not."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decoded:
+class Decoded(Struct, frozen=True, kw_only=True):
     """A value and the place behind it.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
+
+from msgspec import Struct
 
 from pytest_llmbench.checks.calltext.decoding import Decoder
 from pytest_llmbench.checks.calltext.found import (
@@ -25,8 +26,7 @@ _HEAD: Final = re.compile(rf"\s*(call:\s*)?({NAME})\s*(?=\{{)")
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gemma:
+class Gemma(Struct, frozen=True, kw_only=True):
     """Calls between marks, with strings in a fence of their own.
 
     Attributes:

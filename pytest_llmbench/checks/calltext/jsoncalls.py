@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_llmbench.checks.calltext.decoding import Decoder
 from pytest_llmbench.checks.calltext.found import Written
@@ -25,8 +27,7 @@ _DEFINITION_KEYS: Final = frozenset({"properties", "parameters", "description"})
 _MAX_WRAPPERS: Final = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(Struct, frozen=True, kw_only=True):
     """The calls that one JSON value holds.
 
     Attributes:

@@ -7,8 +7,9 @@ notes every rule that it had to bend.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from pytest_llmbench.checks.jsontext import MAX_DEPTH
 
@@ -49,8 +50,7 @@ class UnreadableError(Exception):
     """No literal stands here."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
+class Dialect(Struct, frozen=True, kw_only=True):
     """What a format allows beyond JSON.
 
     Attributes:
@@ -68,8 +68,7 @@ JSON_DIALECT: Final = Dialect()
 PYTHON_DIALECT: Final = Dialect(has_single_quotes=True)
 
 
-@dataclass(slots=True, kw_only=True)
-class Literals:
+class Literals(Struct, kw_only=True):
     """Reads literals of one text from `at` on, never past `end`.
 
     Attributes:

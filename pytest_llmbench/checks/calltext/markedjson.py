@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
+
+from msgspec import Struct
 
 from pytest_llmbench.checks.calltext.decoding import Decoder
 from pytest_llmbench.checks.calltext.found import (
@@ -25,8 +26,7 @@ _NEVER: Final = re.compile(r"(?!)")
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkedJson:
+class MarkedJson(Struct, frozen=True, kw_only=True):
     """One or more JSON values behind a mark, maybe with a mark behind them.
 
     Attributes:

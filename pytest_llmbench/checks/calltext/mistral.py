@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
+
+from msgspec import Struct
 
 from pytest_llmbench.checks.calltext.found import NAME
 from pytest_llmbench.checks.calltext.markedjson import MarkedJson
@@ -33,8 +34,7 @@ _NAMED: Final = NamedJson(
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mistral:
+class Mistral(Struct, frozen=True, kw_only=True):
     """`[TOOL_CALLS] [{"name": …}]` up to v3, `[TOOL_CALLS]f[ARGS]{…}` from v11 on."""
 
     name: str = "mistral"

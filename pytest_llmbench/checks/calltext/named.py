@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
+
+from msgspec import Struct
 
 from pytest_llmbench.checks.calltext.decoding import Decoder
 from pytest_llmbench.checks.calltext.found import (
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedJson:
+class NamedJson(Struct, frozen=True, kw_only=True):
     """A mark, a name, and one JSON object.
 
     Attributes:
@@ -134,8 +134,7 @@ DEEPSEEK: Final = NamedJson(
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Functionary:
+class Functionary(Struct, frozen=True, kw_only=True):
     """`>>>f`, and the arguments as JSON on the next line."""
 
     name: str = "functionary"

@@ -6,8 +6,9 @@ import ast
 import keyword
 import re
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from pytest_llmbench.checks.calltext.found import Written
 from pytest_llmbench.checks.calltext.literals import (
@@ -44,8 +45,7 @@ _RESERVED: Final = "_is_reserved"
 _JSON_WORDS: Final[dict[str, Json]] = {"true": True, "false": False, "null": None}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRead:
+class CallRead(Struct, frozen=True, kw_only=True):
     """One call and the place behind it."""
 
     call: Written
@@ -74,8 +74,7 @@ def python_call(
     return CallRead(call=call, end=inputs.end)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Inputs:
+class _Inputs(Struct, frozen=True, kw_only=True):
     positional: list[Json]
     keywords: dict[str, Json]
     end: int

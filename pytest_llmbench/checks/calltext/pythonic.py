@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, final
+
+from msgspec import Struct, field
 
 from pytest_llmbench.checks.calltext.decoding import Decoder
 from pytest_llmbench.checks.calltext.found import Finding, after_mark, after_space
@@ -24,8 +25,7 @@ _LINE_ENDS: Final = re.compile(r"[ \t]*+[`;.]?[ \t]*+(?:\n|\Z)")
 _LITERAL: Final = re.compile(r"""\s*(?:\w+\s*=|["'\d\[{])""")
 
 
-@dataclass(slots=True, kw_only=True)
-class _Sequence:
+class _Sequence(Struct, kw_only=True):
     """Calls one behind the other, and the place behind the last."""
 
     end: int
@@ -68,8 +68,7 @@ def _after_bracket(text: str, at: int) -> int:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkedPython:
+class MarkedPython(Struct, frozen=True, kw_only=True):
     """Python calls between two marks, maybe in brackets."""
 
     name: str
@@ -141,8 +140,7 @@ TOOL_CODE: Final = MarkedPython(name="tool_code", opening="```tool_code", closin
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lfm2:
+class Lfm2(Struct, frozen=True, kw_only=True):
     """`<|tool_call_start|>[f(a="b")]<|tool_call_end|>`, maybe said once more behind."""
 
     name: str = "lfm2"
@@ -161,8 +159,7 @@ class Lfm2:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pythonic:
+class Pythonic(Struct, frozen=True, kw_only=True):
     """`[f(a="b"), g()]` without any mark; one name at least is offered."""
 
     name: str = "pythonic"
@@ -213,8 +210,7 @@ def _are_same(calls: tuple[Written, ...], before: tuple[Written, ...]) -> bool:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionCall:
+class FunctionCall(Struct, frozen=True, kw_only=True):
     """`f(a="b")` on a line of its own, or where the text begins."""
 
     name: str = "funcall"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_llmbench.checks.calltext.barejson import BareJson, LenientJson
 from pytest_llmbench.checks.calltext.builtin import LlamaBuiltin
@@ -79,8 +81,7 @@ _CHANNEL: Final = "text:"
 _CACHED: Final = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextCalls:
+class TextCalls(Struct, frozen=True, kw_only=True):
     """What stands in a reply's text.
 
     Attributes:
@@ -172,8 +173,7 @@ def _unended(heard: Spoken, tools: Offered) -> str:
     return chosen.name if chosen else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Chosen:
+class _Chosen(Struct, frozen=True, kw_only=True):
     """The format that a text was taken for."""
 
     name: str

@@ -6,8 +6,9 @@ Their values are plain text; the tool's schema says what they mean.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
+
+from msgspec import Struct
 
 from pytest_llmbench.checks.calltext.decoding import Decoder
 from pytest_llmbench.checks.calltext.found import NAME, Finding, Written, after_mark
@@ -25,8 +26,7 @@ _MAX_CLOSINGS: Final = 16
 """Closing tags that one value may hold; more would take too long."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tags:
+class _Tags(Struct, frozen=True, kw_only=True):
     """Where a value stands among tags.
 
     Attributes:
@@ -48,8 +48,7 @@ class _Tags:
     is_padded: bool = False
 
 
-@dataclass(slots=True, kw_only=True)
-class _Members:
+class _Members(Struct, kw_only=True):
     """The arguments of one call, and the place behind them."""
 
     values: dict[str, Json]
@@ -80,8 +79,7 @@ _GLM: Final = _Tags(
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Qwen3Coder:
+class Qwen3Coder(Struct, frozen=True, kw_only=True):
     """`<function=f><parameter=a>1</parameter></function>`, maybe in `<tool_call>`."""
 
     name: str = "qwen3_coder"
@@ -92,8 +90,7 @@ class Qwen3Coder:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Glm:
+class Glm(Struct, frozen=True, kw_only=True):
     """`<tool_call>f <arg_key>a</arg_key><arg_value>1</arg_value></tool_call>`."""
 
     name: str = "glm"

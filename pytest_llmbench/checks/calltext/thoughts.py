@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +27,7 @@ _TAGS: Final = (*_CLOSINGS, *_LOST_OPENINGS)
 _TAG: Final = re.compile("|".join(re.escape(tag) for tag in _TAGS))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spoken:
+class Spoken(Struct, frozen=True, kw_only=True):
     """A text with its thinking set apart.
 
     Attributes:

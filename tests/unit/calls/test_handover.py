@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from dataclasses import fields
 
 import pytest
 from asking import WEATHER, question, target_of
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pytest_llmbench import errors
 from pytest_llmbench.calls.handover import (
@@ -33,7 +33,7 @@ WHOLE = Reply(
     ),
     finish_reason="stop",
     usage=Usage(prompt_tokens=1, cached_tokens=0, output_tokens=3),
-    timings=Timings(**{field.name: 1.5 for field in fields(Timings)}),
+    timings=Timings(**dict.fromkeys(Timings.__struct_fields__, 1.5)),
     deltas=7,
 )
 KINDS = [
@@ -61,7 +61,7 @@ def test_a_job_comes_whole() -> None:
     request = question(
         tools=(WEATHER,), options={"num_ctx": 8, "stop": ["a"]}, seed=2**40
     )
-    object.__setattr__(request, "messages", (asked, said, told))
+    request = replace(request, messages=(asked, said, told))
     job = Job(target=target_of("http://u:p@h:1"), request=request, is_logged=True)
     assert handed_over(job) == [job]
 

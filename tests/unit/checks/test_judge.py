@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from made_values import built
 
 from pytest_llmbench.checks.judge import judge
 from pytest_llmbench.checks.registry import EXPECTATIONS, expectation_faults
@@ -269,20 +270,20 @@ PIECES = st.sampled_from(
      "</think>", "```", "\\ud800", "\ud800", "(", ")", "1e999", "9" * 5000]
 )  # fmt: skip
 TEXTS = ANY_TEXT | st.lists(PIECES, max_size=12).map("".join)
-CALLS = st.builds(
+CALLS = built(
     ToolCall,
     name=NAMES,
     arguments=st.none() | st.dictionaries(st.sampled_from("xy"), VALUES, max_size=2),
     raw=ANY_TEXT,
 )
-REPLIES = st.builds(
+REPLIES = built(
     Reply,
     text=TEXTS,
     thinking=ANY_TEXT,
     tool_calls=st.lists(CALLS, max_size=3).map(tuple),
     finish_reason=st.sampled_from([None, "stop", "length"]),
-    usage=st.builds(Usage, output_tokens=st.none() | st.integers(0, 9)),
-    timings=st.builds(
+    usage=built(Usage, output_tokens=st.none() | st.integers(0, 9)),
+    timings=built(
         Timings,
         ttft_ms=st.none() | st.floats(0, 1e9),
         e2e_ms=st.none() | st.floats(0, 1e9),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_records import MAIN_EXAMPLE, SPEC, make_summary
+from msgspec.structs import replace
 
 from pytest_llmbench.policy.baseline import Baseline
 from pytest_llmbench.policy.decision import (

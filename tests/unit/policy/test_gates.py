@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from made_records import MAIN_EXAMPLE, make_plan, make_records, make_summary
+from msgspec.structs import replace
 
 from pytest_llmbench.analysis.proportion import Proportion
 from pytest_llmbench.analysis.summary import JobSummary, summarise

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from made_values import built
 
 from pytest_llmbench.calls.request import LoadedModel, Occupancy
 from pytest_llmbench.policy.guard import (
@@ -176,7 +177,7 @@ def test_a_silent_snapshot_is_read(gpus: list[dict[str, Any]] | None) -> None:
 
 
 SIZES: Final = st.none() | st.integers(0, 10**13)
-MACHINES: Final = st.builds(
+MACHINES: Final = built(
     Machine,
     disk_free_bytes=SIZES,
     ram_available_bytes=SIZES,
@@ -186,7 +187,7 @@ MACHINES: Final = st.builds(
     gpu_percent=st.none() | st.integers(0, 100),
     load_per_core=st.none() | st.floats(0, 1000),
 )
-MODELS: Final = st.builds(
+MODELS: Final = built(
     LoadedModel,
     name=st.text(max_size=90),
     tested_as=st.sampled_from(["", "m"]),
@@ -194,7 +195,7 @@ MODELS: Final = st.builds(
     gpu_share=st.none() | st.floats(0, 1),
     expires_at=st.text(max_size=40),
 )
-SERVERS: Final = st.builds(
+SERVERS: Final = built(
     Occupancy,
     server=st.sampled_from(["a", "b"]),
     is_local=st.booleans(),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pytest_llmbench.errors import SpecError
 from pytest_llmbench.prompts.options import OPTION_KINDS, parse_option

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_records import MAIN_EXAMPLE, make_summary
+from msgspec.structs import replace
 
 from pytest_llmbench.policy.decision import decide
 from pytest_llmbench.policy.thresholds import PolicyThresholds
@@ -19,7 +18,7 @@ def view(**changes: object) -> RunView:
     """Make the view of the main example; changes are the job's fields."""
     summary = make_summary(MAIN_EXAMPLE)
     decision = decide(summary, PolicyThresholds(), None, {})
-    job = replace(job_view(summary, decision, None), **changes)  # type: ignore[arg-type] # by name
+    job = replace(job_view(summary, decision, None), **changes)
     return RunView(run_id="r1", jobs=(job,))
 
 

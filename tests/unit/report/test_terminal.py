@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_records import MAIN_EXAMPLE, SPEC, make_reply, make_summary
+from msgspec.structs import replace
 
 from pytest_llmbench.policy.baseline import Baseline
 from pytest_llmbench.policy.decision import decide
@@ -22,12 +22,12 @@ def job(grid: dict[str, str], **changes: object) -> JobView:
     """Make the view of a grid of letters; changes are the job's fields."""
     summary = make_summary(grid, reply=make_reply(load_ms=9.0, cached_tokens=3))
     decision = decide(summary, PolicyThresholds(), None, {})
-    return replace(job_view(summary, decision, None), **changes)  # type: ignore[arg-type] # by name
+    return replace(job_view(summary, decision, None), **changes)
 
 
 def lines(*jobs: JobView, **changes: object) -> list[str]:
     """Return the summary's lines as text; changes are the run's fields."""
-    view = replace(RunView(run_id="r1", jobs=jobs), **changes)  # type: ignore[arg-type] # by name
+    view = replace(RunView(run_id="r1", jobs=jobs), **changes)
     return [line.text for line in terminal_lines(view)]
 
 

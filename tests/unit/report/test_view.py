@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from made_records import (
     MAIN_EXAMPLE,
@@ -12,6 +10,7 @@ from made_records import (
     make_reply,
     make_summary,
 )
+from msgspec.structs import replace
 
 from pytest_llmbench.analysis.summary import summarise
 from pytest_llmbench.calls.request import WarmupResult

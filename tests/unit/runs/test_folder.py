@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from made_records import make_record
+from made_values import built
 
 from pytest_llmbench.checks.reply import Reply, Timings, ToolCall, Usage
 from pytest_llmbench.checks.verdict import CheckResult
@@ -44,24 +45,24 @@ JSON = st.recursive(
     max_leaves=4,
 )
 MS = st.none() | st.floats(0, 1e9)
-CALLS = st.builds(
+CALLS = built(
     ToolCall,
     name=TEXT,
     arguments=st.none() | st.dictionaries(TEXT, JSON, max_size=2),
     raw=TEXT,
     id=TEXT,
 )
-REPLIES = st.builds(
+REPLIES = built(
     Reply,
     text=TEXT,
     thinking=TEXT,
     tool_calls=st.lists(CALLS, max_size=2).map(tuple),
     finish_reason=st.none() | TEXT,
-    usage=st.builds(Usage, output_tokens=st.none() | st.integers(0)),
-    timings=st.builds(Timings, ttft_ms=MS, e2e_ms=MS),
+    usage=built(Usage, output_tokens=st.none() | st.integers(0)),
+    timings=built(Timings, ttft_ms=MS, e2e_ms=MS),
 )
-CHECKS = st.builds(CheckResult, name=TEXT, passed=st.booleans(), got=TEXT, why=TEXT)
-RECORDS = st.builds(
+CHECKS = built(CheckResult, name=TEXT, passed=st.booleans(), got=TEXT, why=TEXT)
+RECORDS = built(
     Record,
     trial_id=TEXT,
     suite=TEXT,
@@ -77,7 +78,7 @@ RECORDS = st.builds(
     behaviour=st.sampled_from([None, "abstained", "malformed"]),
     wrong_tools=st.lists(TEXT, max_size=2).map(tuple),
     reply=st.none() | REPLIES,
-    fault=st.none() | st.builds(Fault, kind=TEXT, message=TEXT),
+    fault=st.none() | built(Fault, kind=TEXT, message=TEXT),
     seed=st.none() | st.integers(0, 2**31 - 1),
     is_resident=st.none() | st.booleans(),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import pytest
@@ -11,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from made_records import MAIN_EXAMPLE, make_plan, make_record, make_reply, make_summary
+from made_values import built
+from msgspec.structs import replace
 
 from pytest_llmbench.analysis.patterns import PatternKind
 from pytest_llmbench.analysis.summary import summarise, variance_report
@@ -77,7 +78,7 @@ JSON: Final[st.SearchStrategy[Json]] = st.recursive(
 WORD: Final = st.text(max_size=5)
 MS: Final = st.none() | st.floats(min_value=0, max_value=1e7)
 TOKENS: Final = st.none() | st.integers(0, 10**6)
-CALLS: Final = st.builds(
+CALLS: Final = built(
     ToolCall,
     name=WORD,
     arguments=st.none() | st.dictionaries(WORD, JSON, max_size=2),
@@ -87,19 +88,19 @@ CALLS: Final = st.builds(
     is_salvaged=st.booleans(),
     fault=WORD,
 )
-REPLIES: Final = st.builds(
+REPLIES: Final = built(
     Reply,
     text=WORD,
     thinking=WORD,
     tool_calls=st.lists(CALLS, max_size=2).map(tuple),
     finish_reason=st.none() | WORD,
-    usage=st.builds(
+    usage=built(
         Usage, prompt_tokens=TOKENS, cached_tokens=TOKENS, output_tokens=TOKENS
     ),
-    timings=st.builds(Timings, **{field.name: MS for field in fields(Timings)}),
+    timings=built(Timings, **dict.fromkeys(Timings.__struct_fields__, MS)),
     deltas=st.integers(0, 99),
 )
-RECORDS: Final = st.builds(
+RECORDS: Final = built(
     Record,
     trial_id=WORD,
     suite=WORD,
@@ -113,7 +114,7 @@ RECORDS: Final = st.builds(
     category=WORD,
     outcome=st.sampled_from(OUTCOMES),
     checks=st.lists(
-        st.builds(
+        built(
             CheckResult,
             name=WORD,
             passed=st.booleans(),
@@ -129,10 +130,10 @@ RECORDS: Final = st.builds(
     wrong_tools=st.lists(WORD, max_size=2).map(tuple),
     reply=st.none() | REPLIES,
     fault=st.none()
-    | st.builds(Fault, kind=st.sampled_from(["busy", "fixture"]), message=WORD),
+    | built(Fault, kind=st.sampled_from(["busy", "fixture"]), message=WORD),
     attempts=st.integers(1, 9),
     earlier_attempts=st.lists(
-        st.builds(
+        built(
             Attempt,
             outcome=st.sampled_from(["timeout", "error"]),
             kind=st.sampled_from(["stalled", "unreachable", "fixture"]),
@@ -248,7 +249,7 @@ def test_the_tier_is_valid() -> None:
     assert faults(JOB, job) == []
 
 
-EVIDENCE: Final = st.builds(
+EVIDENCE: Final = built(
     RunEvidence,
     model=st.sampled_from(["m", "n:1b"]),
     phase=st.sampled_from(["atomic", "extended", "format"]),
