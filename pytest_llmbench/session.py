@@ -31,6 +31,7 @@ from pytest_llmbench.runs.inventory import snapshot
 from pytest_llmbench.runs.replay import ReplayFile
 from pytest_llmbench.settings import Settings, read_settings
 from pytest_llmbench.trials import Extras, Trials
+from pytest_llmbench.verified import VerifiedSuites
 from pytest_llmbench.workplace import workplace_of
 
 if TYPE_CHECKING:
@@ -190,7 +191,12 @@ class BenchSession:
         def faults(prompt: Prompt) -> list[tuple[str, str]]:
             return expectation_faults(prompt, self._extras.checks)
 
-        suite = load_suite(path, shown_as=nodeid, expectation_faults=faults)
+        suite = load_suite(
+            path,
+            shown_as=nodeid,
+            expectation_faults=faults,
+            verified=VerifiedSuites(self.config),
+        )
         twin = self._suites.setdefault(suite.name, suite)
         if twin.path != suite.path:
             msg = f"{nodeid}:1: suite name {suite.name!r} stands in {twin.path} too"

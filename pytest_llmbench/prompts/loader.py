@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct, field
 
+from pytest_llmbench import __version__
 from pytest_llmbench.errors import SuiteError
 from pytest_llmbench.prompts.entries import build_prompt, entry_faults
-from pytest_llmbench.prompts.schema import schema_faults
+from pytest_llmbench.prompts.schema import schema_faults, schema_text
 from pytest_llmbench.prompts.suite import Suite, Tool
 from pytest_llmbench.prompts.yamlmarks import (
     MAX_BYTES,
@@ -28,11 +30,24 @@ if TYPE_CHECKING:
     """Gives (expectation, message) for values that its check cannot use."""
 
 
+class Verified(Protocol):
+    """The digests of texts that were found to follow the format; a set will do."""
+
+    def __contains__(self, digest: str, /) -> bool:
+        """Whether texts of this digest need not be held against the format again."""
+        ...
+
+    def add(self, digest: str, /) -> None:
+        """Note that they follow it."""
+        ...
+
+
 def load_suite(
     path: Path,
     *,
     shown_as: str = "",
     expectation_faults: ExpectationFaults | None = None,
+    verified: Verified | None = None,
 ) -> Suite:
     """Read and check one suite file.
 
@@ -40,16 +55,21 @@ def load_suite(
         path: the file.
         shown_as: the file's name in messages and in the suite; `path` if empty.
         expectation_faults: the checks' own word on each prompt's expectations.
+        verified: spares a known text the JSON Schemas, whose library takes longer
+            to load than a short suite to run; a new text without faults is added.
 
     Raises:
         SuiteError: the message has one line `file:line: fault` per fault.
     """
-    reading = _Reading(path=path, shown_as=shown_as or str(path))
+    known = set[str]() if verified is None else verified
+    reading = _Reading(path=path, shown_as=shown_as or str(path), verified=known)
     suite = reading.suite()
     if suite is not None and expectation_faults is not None:
         reading.judge_expectations(suite, expectation_faults)
     if suite is None or reading.faults:
         raise SuiteError("\n".join(sorted_lines(reading.faults)))
+    if not reading.is_verified:
+        known.add(reading.digest())
     return suite
 
 
@@ -66,8 +86,11 @@ class _Reading(Struct):
 
     path: Path
     shown_as: str
+    verified: Verified
+    is_verified: bool = False
     faults: list[tuple[str, Fault]] = field(default_factory=list)
     document: MarkedYaml = field(default_factory=MarkedYaml)
+    texts: list[str] = field(default_factory=list)
 
     def suite(self) -> Suite | None:
         self.document = self._read(self.path, self.shown_as)
@@ -77,11 +100,23 @@ class _Reading(Struct):
         if not isinstance(value, dict):
             self._fault((), "a suite is a mapping with the keys suite and prompts")
             return None
-        self._check(self.document, self.shown_as, "")
-        tools = self._tools(value.get("tools", []))
+        given = value.get("tools", [])
+        name = self._beside(given) if isinstance(given, str) else ""
+        tools_file = self._read(self.path.parent / str(given), name) if name else None
+        tools = given if tools_file is None else tools_file.value
+        self.is_verified = self.digest() in self.verified
+        if not self.is_verified:
+            self._check(self.document, self.shown_as, "")
+            self._check_tools(tools, tools_file, name)
+        tools = tools if isinstance(tools, list) else []
         self._check_entries(value.get("prompts"), tools)
         self._check_ids(value)
         return None if self.faults else self._build(value, tools)
+
+    def digest(self) -> str:
+        """Return what stands for the texts, the format and the code that checks it."""
+        whole = "\0".join([__version__, schema_text(), *self.texts])
+        return hashlib.sha256(whole.encode()).hexdigest()
 
     def judge_expectations(self, suite: Suite, judge: ExpectationFaults) -> None:
         for index, prompt in enumerate(suite.prompts):
@@ -96,6 +131,7 @@ class _Reading(Struct):
         text = self._read_text(path, shown_as)
         if text is None:
             return MarkedYaml()
+        self.texts.append(text)
         document = read_yaml(text)
         self.faults.extend((shown_as, fault) for fault in document.faults)
         return document
@@ -129,20 +165,23 @@ class _Reading(Struct):
                 named = f"prompts[{index}]{colon} {message}"
                 self._fault(("prompts", index, *path), named)
 
-    def _tools(self, tools: Any) -> list[Any]:  # noqa: ANN401 - YAML, being checked
+    def _beside(self, name: str) -> str:
+        return str(Path(self.shown_as).parent / name)
+
+    def _check_tools(
+        self, tools: object, file: MarkedYaml | None, file_name: str
+    ) -> None:
+        """Check the tools, where they stand in the suite or in a file of their own."""
         document, shown_as = self.document, self.shown_as
         base: KeyPath = ("tools",)
-        if isinstance(tools, str):
-            shown_as = str(Path(self.shown_as).parent / tools)
-            known = len(self.faults)
-            document = self._read(self.path.parent / tools, shown_as)
-            if document.value is not None or len(self.faults) == known:
-                self._check(document, shown_as, "toolList")
-            tools, base = document.value, ()
+        if file is not None:
+            document, shown_as, base = file, file_name, ()
+            is_told = any(name == file_name for name, _ in self.faults)
+            if tools is not None or not is_told:
+                self._check(file, file_name, "toolList")
         for path, message in _tool_faults(tools):
             line = document.line((*base, *path))
             self.faults.append((shown_as, Fault(line, message)))
-        return tools if isinstance(tools, list) else []
 
     def _build(self, value: dict[str, Any], tools: list[Any]) -> Suite:
         offered = tuple(Tool(**tool) for tool in tools)

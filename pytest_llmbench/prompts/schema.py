@@ -29,10 +29,15 @@ _TYPE_WORDS = {
 
 
 @cache
+def schema_text() -> str:
+    """Return the published JSON Schema of a suite file, as it stands in its file."""
+    return files(__package__).joinpath("suite.schema.json").read_text("utf-8")
+
+
+@cache
 def suite_schema() -> dict[str, Any]:
     """Return the published JSON Schema of a suite file."""
-    text = files(__package__).joinpath("suite.schema.json").read_text("utf-8")
-    schema: dict[str, Any] = json.loads(text)
+    schema: dict[str, Any] = json.loads(schema_text())
     return schema
 
 

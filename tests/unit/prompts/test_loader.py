@@ -72,6 +72,27 @@ def one_prompt(rest: str = "", **keys: str) -> str:
     return f"suite: s\nprompts:\n  - {{{inside}}}\n{rest}"
 
 
+def test_what_was_verified_stands_for_all_its_texts(tmp_path: Path) -> None:
+    """A faultless suite is noted once; another tools file makes it another."""
+    verified: set[str] = set()
+
+    def noted(tools: str, suite: str = one_prompt("tools: t.yaml")) -> int:
+        (tmp_path / "a.bench.yaml").write_text(suite)
+        (tmp_path / "t.yaml").write_text(tools)
+        load_suite(tmp_path / "a.bench.yaml", verified=verified)
+        return len(verified)
+
+    assert noted("[{name: f}]") == 1
+    assert noted("[{name: f}]") == 1
+    assert noted("[{name: g}]") == 2
+    for tools in ("[{nam: f}]", "[{name: f}, {name: f}]", "[]x", "{}"):
+        with pytest.raises(SuiteError):
+            noted(tools)
+    with pytest.raises(SuiteError):
+        noted("[{name: g}]", one_prompt("tools: t.yaml", expect="x"))
+    assert len(verified) == 2
+
+
 def test_a_suite_is_read_whole(tmp_path: Path) -> None:
     """Every field lands where it belongs, defaults merged, lines counted."""
     tool = Tool(
