@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
@@ -14,6 +14,10 @@ from pytest_llmbench.checks.verdict import FailureMode
 from pytest_llmbench.options import OPTIONS
 from pytest_llmbench.prompts.loader import load_suite
 from pytest_llmbench.prompts.options import OPTION_KINDS
+from pytest_llmbench.runs.schemas import SCHEMAS, load_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -23,7 +27,9 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "benchmarks").glob("*.md")),
 ]
-LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
+FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -31,11 +37,46 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
 
 
+def prose(page: Path) -> str:
+    """Return a page without its fenced blocks."""
+    return FENCED.sub("", page.read_text("utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    kept = (re.sub(r"[^\w\- ]", "", h.lower()) for h in HEADING.findall(prose(page)))
+    return {heading.replace(" ", "-") for heading in kept}
+
+
+def fields(schema: object) -> Iterator[str]:
+    """Yield the name of every field that a JSON Schema describes."""
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if key == "properties":
+                yield from value
+                yield from fields(list(value.values()))
+            else:
+                yield from fields(value)
+    elif isinstance(schema, list):
+        for item in schema:
+            yield from fields(item)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    """Every relative link of a page names a file that is there."""
-    for target in LINK.findall(page.read_text("utf-8")):
-        assert (page.parent / target).exists(), target
+    """Every relative link names a file that is there, and a heading of it."""
+    for target, anchor in LINK.findall(prose(page)):
+        path = page.parent / target if target else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
+
+
+def test_every_page_can_be_found() -> None:
+    """The README leads to each page of docs, directly or through an index."""
+    text = prose(ROOT / "README.md")
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"(docs/{page.name}" in text
+    assert "(docs/expectations/README.md)" in text
 
 
 def test_the_readme_suite_loads(tmp_path: Path) -> None:
@@ -60,6 +101,33 @@ def test_every_option_is_documented() -> None:
         assert f"`llmbench_{option.key}`" in text
         assert f"`{option.key}`" in text
         assert f"`{option.flag}`" in text or not option.flag
+
+
+def test_the_readme_has_every_option() -> None:
+    """The list of options has each flag, the two of warm-up included."""
+    text = prose(ROOT / "README.md")
+    flags = {option.flag for option in OPTIONS if option.flag}
+    for flag in (*flags, "--enable-warmup", "--disable-warmup"):
+        assert re.search(rf"`{flag}\b", text), flag
+
+
+def test_every_written_field_is_documented() -> None:
+    """The page of files names each field that a schema of a written file has."""
+    quoted = " ".join(re.findall(r"`([^`]+)`", prose(ROOT / "docs" / "files.md")))
+    words = set(re.findall(r"\w+", quoted))
+    for name in SCHEMAS:
+        if name != "suite":  # docs/suites.md
+            assert set(fields(load_schema(name))) <= words, name
+
+
+def test_every_module_has_its_place() -> None:
+    """The architecture's table names every top-level module and folder."""
+    text = prose(ROOT / "ARCHITECTURE.md")
+    for path in (ROOT / "pytest_llmbench").iterdir():
+        if path.suffix == ".py" and not path.name.startswith("__"):
+            assert f"`{path.stem}`" in text, path.name
+        elif (path / "__init__.py").exists():
+            assert f"`{path.name}/`" in text, path.name
 
 
 def test_every_expectation_and_sampling_option_is_documented() -> None:
