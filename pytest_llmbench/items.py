@@ -317,6 +317,19 @@ class PromptItem(pytest.Function):
         )
 
     @override
+    def _repr_failure_py(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
+    ) -> Any:
+        """Show an error of set-up as `repr_failure` does.
+
+        pytest asks this way there, and reads source for a traceback that nobody
+        sees: 18 ms for each trial while a server is down.
+        """
+        if isinstance(excinfo.value, TrialError):
+            return self.repr_failure(excinfo)
+        return super()._repr_failure_py(excinfo, style)
+
+    @override
     def repr_failure(
         self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
     ) -> Any:

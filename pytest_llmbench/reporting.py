@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import pytest
 
-from pytest_llmbench.items import PromptItem, TrialError
+from pytest_llmbench.items import PromptItem
 from pytest_llmbench.report.junit import suite_properties, trial_properties
 from pytest_llmbench.report.numbers import seconds
 from pytest_llmbench.report.terminal import terminal_lines
@@ -43,9 +43,6 @@ def attach_record(
         report.__dict__["llmbench"] = ""
     if report.when == "setup" and call.excinfo is not None:
         item.note_setup(call.excinfo)
-        if isinstance(call.excinfo.value, TrialError):
-            # pytest asks an item how to show a failure in the call phase only.
-            report.longrepr = item.repr_failure(call.excinfo)
     elif report.when != "call":
         _leave_time_to_call(session.config, report)
         if report.when == "teardown":
