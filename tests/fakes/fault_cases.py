@@ -177,6 +177,11 @@ ADDRESSES: Final = {
             kept=None,
         ),
     ),
+    "mute_handshake": FaultCase(
+        about="https to a server that says nothing in the TLS handshake",
+        place="mute",
+        row=_row(Unreachable, "no connection within 5 s, TLS handshake", kept=None),
+    ),
     "https_to_plain_text": FaultCase(
         about="https to a server that speaks http",
         place="no TLS",
@@ -236,11 +241,7 @@ SILENCE: Final = {
     ),
 }
 SLOW: Final = {
-    "mute_handshake": FaultCase(
-        about="https to a server that says nothing in the TLS handshake",
-        place="mute",
-        row=_row(Unreachable, "no connection within 5 s, TLS handshake", kept=None),
-    ),
+    "mute_handshake": ADDRESSES["mute_handshake"],
     "silent_probe": FaultCase(
         about="/api/ps answers one byte at a time",
         fault="slow_drip",

@@ -23,6 +23,7 @@ from fault_cases import (
     ADDRESSES,
     CASES,
     PAUSE_S,
+    SLOW,
     TEXT,
     address_of,
     new_model,
@@ -122,7 +123,7 @@ def is_as_expected(engine: Engine, url: str, case: FaultCase) -> None:
     check(answer, row)
 
 
-@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize("name", sorted(ADDRESSES.keys() - SLOW.keys()))
 def test_a_fault_of_the_address(engine: Engine, name: str) -> None:
     """What keeps a connection from standing is one error with a way out."""
     with address_of(ADDRESSES[name]) as (url, _server):
