@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
 import time
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import httpx
@@ -15,6 +15,7 @@ from asking import LIMITS, ask, error_of, reply_of
 from fake_ollama import FakeModel, FakeOllama, always, says
 from fault_cases import trusted
 from faulty_server_tls import certificate, self_signed
+from msgspec.structs import replace
 from scripted_peer import ScriptedPeer, answer, head_of
 
 from pytest_llmbench.calls.clock import SystemClock
@@ -186,25 +187,41 @@ def test_a_large_answer_is_whole_and_leaves_nothing(
         asyncio.run(run(peer))
 
 
+class Strays:
+    """A script that sends bytes behind its first answer, when it is told to."""
+
+    def __init__(self, first: bytes) -> None:
+        self._first = first
+        self.may_go = threading.Event()
+        self.have_gone = threading.Event()
+
+    def __call__(self, connection: socket.socket, number: int) -> None:
+        """Answer; the stray answer follows on the first connection only."""
+        head_of(connection)
+        connection.sendall(answer(b"next" if number else self._first))
+        if not number:
+            self.may_go.wait(5.0)
+            connection.sendall(answer(POISON))
+            self.have_gone.set()
+        head_of(connection)
+
+
 def test_bytes_held_back_with_an_answer_are_no_answer(
     tls: ssl.SSLContext | None,
 ) -> None:
     """A body just too large to hold stops the reading; what follows it still goes."""
     body = LARGE[: 1024 * 1024 + 1]
-
-    def play(connection: socket.socket, number: int) -> None:
-        head_of(connection)
-        connection.sendall(answer(b"next" if number else body))
-        time.sleep(READ_TIME_S / 2)
-        connection.sendall(answer(POISON))
-        head_of(connection)
+    strays = Strays(body)
 
     async def run(peer: ScriptedPeer) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(READ_TIME_S / 2, strays.may_go.set)
         async with transport_to(peer) as transport:
             assert await fetched(transport, peer, READ_TIME_S) == body
+            assert strays.have_gone.wait(5.0)
             assert await fetched(transport, peer) == b"next"
 
-    with ScriptedPeer(play, tls) as peer:
+    with ScriptedPeer(strays, tls) as peer:
         asyncio.run(run(peer))
 
 
@@ -212,21 +229,16 @@ def test_bytes_that_nobody_has_read_yet_are_no_answer(
     tls: ssl.SSLContext | None,
 ) -> None:
     """What came while the loop was busy is seen before the next request is sent."""
-
-    def play(connection: socket.socket, number: int) -> None:
-        head_of(connection)
-        connection.sendall(answer(b"next" if number else b"first"))
-        time.sleep(READ_TIME_S / 2)
-        connection.sendall(answer(POISON))
-        head_of(connection)
+    strays = Strays(b"first")
 
     async def run(peer: ScriptedPeer) -> None:
         async with transport_to(peer) as transport:
             assert await fetched(transport, peer) == b"first"
-            time.sleep(READ_TIME_S)  # noqa: ASYNC251 - the loop shall be busy
+            strays.may_go.set()
+            assert strays.have_gone.wait(5.0)  # the loop is busy with this
             assert await fetched(transport, peer) == b"next"
 
-    with ScriptedPeer(play, tls) as peer:
+    with ScriptedPeer(strays, tls) as peer:
         asyncio.run(run(peer))
 
 
@@ -321,8 +333,10 @@ def test_no_connection_is_closed_with_a_noise(
     async def run(peer: ScriptedPeer) -> None:
         async with transport_to(peer) as transport:
             assert await fetched(transport, peer) == b"hello"
-            await asyncio.sleep(READ_TIME_S)
-            assert transport.lost == 1
+            for _ in range(5000):
+                if transport.lost:
+                    break
+                await asyncio.sleep(0.001)
             both = (fetched(transport, peer), fetched(transport, peer))
             await asyncio.gather(*both)
             begun_s = time.perf_counter()
