@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Route = Callable[[Host, Wire, bytes], None]
 
 _LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "[::1]", "0.0.0.0", ""})
+_LOCAL_ENDS: Final = (".localhost", ".local", ".internal")
 
 
 def answer(host: Host, wire: Wire, body: bytes) -> None:
@@ -34,8 +35,9 @@ def answer(host: Host, wire: Wire, body: bytes) -> None:
 
 def _dispatch(host: Host, wire: Wire, body: bytes) -> None:
     record = wire.record
-    name = record.headers.get("host", "").rpartition(":")[0]
-    if (name or record.headers.get("host", "")) not in _LOCAL_HOSTS:
+    given = record.headers.get("host", "")
+    name = given.rpartition(":")[0] or given
+    if name not in _LOCAL_HOSTS and not name.endswith(_LOCAL_ENDS):
         wire.send_text(403, "")
         return
     methods, route = _ROUTES.get(record.path, ((), None))

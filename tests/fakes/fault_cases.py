@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+import pytest
 from asking import LIMITS, question
 from expected_error import Row
 from fake_ollama import FakeModel, always, says
 from faulty_server import FaultyOllama
-from faulty_server_tls import self_signed
+from faulty_server_tls import certificate, self_signed
 from msgspec.structs import replace
+from scripted_peer import ScriptedPeer
 
 from pytest_llmbench.errors import (
     Busy,
@@ -38,7 +42,11 @@ BRIEF: Final = question(limits=replace(LIMITS, call_s=0.3))
 LONG: Final = question(limits=replace(LIMITS, call_s=30.0))
 PAUSE_S: Final = 0.02
 
-Place = Literal["server", "nobody", "no name", "untrusted", "no TLS"]
+Place = Literal[
+    "server", "nobody", "no name", "untrusted", "misnamed", "no TLS", "hangs up", "mute"
+]
+ELSEWHERE: Final = ("other.invalid", "192.0.2.1")
+"""What a certificate names that is valid for another server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +92,41 @@ def address_of(
             port = held.getsockname()[1]
         yield f"http{'s' if tls else ''}://127.0.0.1:{port}", None
         return
-    context = self_signed() if case.place == "untrusted" else tls
-    with FaultyOllama(new_model(), tls=context) as server:
+    if case.place in _BARE:
+        with ScriptedPeer(_BARE[case.place]) as peer:
+            yield peer.url.replace("http:", "https:"), None
+        return
+    contexts = {"untrusted": self_signed(), "misnamed": self_signed(*ELSEWHERE)}
+    trust = trusted(certificate(*ELSEWHERE) if case.place == "misnamed" else "")
+    with trust, FaultyOllama(new_model(), tls=contexts.get(case.place, tls)) as server:
         url = server.url
         if case.place == "no TLS":
             url = url.replace("http:", "https:")
         yield url, server
+
+
+@contextmanager
+def trusted(pem: str) -> Iterator[None]:
+    """Have SSL_CERT_FILE name a certificate; nothing is changed for ""."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        if pem:
+            path = Path(folder, "trusted.pem")
+            path.write_text(pem, "utf-8")
+            patch.setenv("SSL_CERT_FILE", str(path))
+        yield
+
+
+def _hang_up(connection: socket.socket, _number: int) -> None:
+    connection.recv(65_536)
+
+
+def _be_mute(connection: socket.socket, _number: int) -> None:
+    while connection.recv(65_536):
+        pass
+
+
+_BARE: Final = {"hangs up": _hang_up, "mute": _be_mute}
+"""What peers do that get no further than the beginning of the TLS handshake."""
 
 
 def _row(
@@ -119,6 +156,31 @@ ADDRESSES: Final = {
         about="https, and a certificate signed by itself",
         place="untrusted",
         row=_row(Unreachable, "CERTIFICATE_VERIFY_FAILED", "SSL_CERT_FILE", kept=None),
+    ),
+    "misnamed_certificate": FaultCase(
+        about="https, and a trusted certificate that names another server",
+        place="misnamed",
+        row=_row(
+            Unreachable,
+            "certificate is not valid for '127.0.0.1'",
+            "use an address that its certificate names",
+            kept=None,
+        ),
+    ),
+    "end_in_handshake": FaultCase(
+        about="https to a server that closes in the TLS handshake",
+        place="hangs up",
+        row=_row(
+            Unreachable,
+            "(closed in the TLS handshake)",
+            "does it speak https?",
+            kept=None,
+        ),
+    ),
+    "mute_handshake": FaultCase(
+        about="https to a server that says nothing in the TLS handshake",
+        place="mute",
+        row=_row(Unreachable, "no connection within 5 s, TLS handshake", kept=None),
     ),
     "https_to_plain_text": FaultCase(
         about="https to a server that speaks http",
@@ -179,6 +241,7 @@ SILENCE: Final = {
     ),
 }
 SLOW: Final = {
+    "mute_handshake": ADDRESSES["mute_handshake"],
     "silent_probe": FaultCase(
         about="/api/ps answers one byte at a time",
         fault="slow_drip",

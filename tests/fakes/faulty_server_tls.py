@@ -10,6 +10,7 @@ import base64
 import hashlib
 import ssl
 import tempfile
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -30,25 +31,32 @@ _ECDSA_SHA256: Final = bytes.fromhex("06082a8648ce3d040302")
 _COMMON_NAME: Final = bytes.fromhex("0603550403")
 _ALSO_NAMED: Final = bytes.fromhex("0603551d11")
 
+_HERE: Final = "127.0.0.1"
+
 Point = tuple[int, int]
 
 
-def self_signed() -> ssl.SSLContext:
-    """Return a server's context whose certificate no client trusts by itself."""
+def self_signed(host: str = "localhost", address: str = _HERE) -> ssl.SSLContext:
+    """Return a server's context whose certificate no client trusts by itself.
+
+    Args:
+        host: the name and
+        address: the IPv4 address that the certificate is valid for.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "server.pem")
-        path.write_text(_pem("EC PRIVATE KEY", _key()) + certificate())
+        path.write_text(_pem("EC PRIVATE KEY", _key()) + certificate(host, address))
         context.load_cert_chain(path)
     return context
 
 
-def certificate() -> str:
+def certificate(host: str = "localhost", address: str = _HERE) -> str:
     """Return the certificate as PEM text, for a client that shall trust it."""
-    return _pem("CERTIFICATE", _cert())
+    return _pem("CERTIFICATE", _cert(host.encode(), ip_address(address).packed))
 
 
-def _cert() -> bytes:
+def _cert(host: bytes, address: bytes) -> bytes:
     name = _der(
         _SEQUENCE,
         _der(_SET, _der(_SEQUENCE, _COMMON_NAME, _der(_UTF8, b"faulty server"))),
@@ -58,7 +66,7 @@ def _cert() -> bytes:
         _der(_UTC_TIME, b"200101000000Z"),
         _der(_LONG_TIME, b"21000101000000Z"),
     )
-    names = _der(_SEQUENCE, _der(0x82, b"localhost"), _der(0x87, bytes((127, 0, 0, 1))))
+    names = _der(_SEQUENCE, _der(0x82, host), _der(0x87, address))
     extension = _der(_SEQUENCE, _ALSO_NAMED, _der(_OCTETS, names))
     algorithm = _der(_SEQUENCE, _ECDSA_SHA256)
     public = _der(_SEQUENCE, _der(_SEQUENCE, _EC_KEY, _P256), _public_bits())

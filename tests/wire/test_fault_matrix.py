@@ -1,7 +1,8 @@
 """Every fault of the wire over real sockets, through both transports.
 
-Plain HTTP is our own transport, encrypted HTTP is httpx's: the same faults come to
-the same errors. What only one of them can promise is tested for that one.
+HTTP and HTTPS are our own transport, what goes through a proxy is httpx's: the same
+faults come to the same errors. What only one of them can promise is tested for that
+one.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,7 +18,17 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from asking import ask, error_of, reply_of, target_of
 from expected_error import Row, check
-from fault_cases import ADDRESSES, CASES, PAUSE_S, TEXT, address_of, new_model
+from fake_proxy import BEHIND, fake_proxy
+from fault_cases import (
+    ADDRESSES,
+    CASES,
+    PAUSE_S,
+    SLOW,
+    TEXT,
+    address_of,
+    new_model,
+    trusted,
+)
 from faulty_process import FaultyProcess
 from faulty_server import FaultyOllama
 from faulty_server_tls import certificate, self_signed
@@ -30,6 +42,7 @@ from pytest_llmbench.errors import (
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterator
 
     from fault_cases import FaultCase
 
@@ -41,17 +54,56 @@ SHORT: Final = "One two "
 """What the faulty server says where it answers in its own words."""
 
 
+class Way:
+    """How calls get to a server.
+
+    Attributes:
+        tls: what the server shall speak.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None, host: str = "127.0.0.1") -> None:
+        self.tls = tls
+        self._host = host
+
+    def url(self, url: str) -> str:
+        """Return the address that leads this way to a server's own."""
+        return url.replace("127.0.0.1", self._host)
+
+
+@contextmanager
+def opened(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Way]:
+    """Give a way, whose certificate is trusted."""
+    if name == "plain":
+        yield Way(None)
+        return
+    host = "localhost" if name == "encrypted" else BEHIND
+    tls = None if name == "proxied" else self_signed(host)
+    with trusted(certificate(host)), fake_proxy() as proxy:
+        if name == "encrypted":
+            yield Way(tls)
+            return
+        for scheme in ("HTTP", "HTTPS"):
+            monkeypatch.setenv(f"{scheme}_PROXY", proxy.url)
+        yield Way(tls, BEHIND)
+        assert proxy.connections
+
+
+@pytest.fixture(params=["plain", "encrypted", "encrypted and proxied"])
+def way(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Way]:
+    """Give the ways whose faults differ."""
+    with opened(request.param, monkeypatch) as found:
+        yield found
+
+
 @pytest.fixture(params=["plain", "encrypted"])
-def tls(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> ssl.SSLContext | None:
-    """Give what a server shall speak, and have clients trust it."""
-    if request.param == "plain":
-        return None
-    trusted = tmp_path / "trusted.pem"
-    trusted.write_text(certificate(), "utf-8")
-    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-    return self_signed()
+def straight(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Way]:
+    """Give the ways of our own transport."""
+    with opened(request.param, monkeypatch) as found:
+        yield found
 
 
 def is_as_expected(engine: Engine, url: str, case: FaultCase) -> None:
@@ -71,7 +123,7 @@ def is_as_expected(engine: Engine, url: str, case: FaultCase) -> None:
     check(answer, row)
 
 
-@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize("name", sorted(ADDRESSES.keys() - SLOW.keys()))
 def test_a_fault_of_the_address(engine: Engine, name: str) -> None:
     """What keeps a connection from standing is one error with a way out."""
     with address_of(ADDRESSES[name]) as (url, _server):
@@ -79,13 +131,12 @@ def test_a_fault_of_the_address(engine: Engine, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WIRE)
-def test_a_fault_of_the_wire(
-    engine: Engine, name: str, tls: ssl.SSLContext | None
-) -> None:
+def test_a_fault_of_the_wire(engine: Engine, name: str, way: Way) -> None:
     """A fault is one error in one line that keeps what came; the next call is good."""
     case = WIRE[name]
-    with address_of(case, tls) as (url, server):
+    with address_of(case, way.tls) as (address, server):
         assert server is not None
+        url = way.url(address)
         if case.path == "/api/chat":
             reply_of(ask(engine, url))
         server.arm(case.fault, path=case.path, pause_s=PAUSE_S)
@@ -148,21 +199,21 @@ def test_a_redirect_takes_nothing_elsewhere(engine: Engine, path: str) -> None:
 
 
 def test_a_connection_closed_between_calls_is_replaced(
-    engine: Engine, tls: ssl.SSLContext | None
+    engine: Engine, way: Way
 ) -> None:
     """A server that closes without a word after its answer costs no call."""
-    with FaultyOllama(new_model(), tls=tls) as server:
+    with FaultyOllama(new_model(), tls=way.tls) as server:
         server.arm("closes_unasked", is_always=True)
         for _ in range(3):
-            assert reply_of(ask(engine, server.url)).text == SHORT
+            assert reply_of(ask(engine, way.url(server.url))).text == SHORT
         assert len(server.requests_to("/api/chat")) == 3
 
 
 def test_a_request_that_met_a_closing_connection_is_sent_once_more(
-    engine: Engine,
+    engine: Engine, straight: Way
 ) -> None:
     """Where the close crosses the request, one new connection makes it good."""
-    with FaultyOllama(new_model()) as server:
+    with FaultyOllama(new_model(), tls=straight.tls) as server:
         reply_of(ask(engine, server))
         server.arm("closes_unanswered", on_used=True, is_always=True)
         assert reply_of(ask(engine, server)).text == TEXT
@@ -178,9 +229,11 @@ def test_a_request_that_met_a_closing_connection_is_sent_once_more(
         ("closes_late", 1),
     ],
 )
-def test_no_request_is_doubled(engine: Engine, fault: str, requests: int) -> None:
+def test_no_request_is_doubled(
+    engine: Engine, straight: Way, fault: str, requests: int
+) -> None:
     """It is sent again once at most; after a byte, a reset or a second, never."""
-    with FaultyOllama(new_model()) as server:
+    with FaultyOllama(new_model(), tls=straight.tls) as server:
         reply_of(ask(engine, server))
         server.arm(fault, is_always=True, pause_s=1.1)
         assert type(error_of(ask(engine, server))) is Unreachable
@@ -188,13 +241,22 @@ def test_no_request_is_doubled(engine: Engine, fault: str, requests: int) -> Non
 
 
 @pytest.mark.parametrize("fault", ["more_bytes", "answer_unasked"])
-def test_bytes_behind_an_answer_are_no_answer(engine: Engine, fault: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["plain", "encrypted", "proxied", "encrypted and proxied"]
+)
+def test_bytes_behind_an_answer_are_no_answer(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, name: str, fault: str
+) -> None:
     """What follows an answer is neither part of it nor of the next one."""
-    with FaultyOllama(new_model()) as server:
+    with (
+        opened(name, monkeypatch) as way,
+        FaultyOllama(new_model(), tls=way.tls) as server,
+    ):
+        url = way.url(server.url)
         for _ in range(2):
             server.arm(fault)
-            assert reply_of(ask(engine, server)).text == SHORT
-            assert reply_of(ask(engine, server)).text == TEXT
+            assert reply_of(ask(engine, url)).text == SHORT
+            assert reply_of(ask(engine, url)).text == TEXT
 
 
 def test_a_server_restarted_between_calls_is_seen_anew(engine: Engine) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 URL: Final = "http://127.0.0.1:1"
-ENCRYPTED: Final = "https://127.0.0.1:1"
+PROXIED: Final = "http://box.invalid:1"
 
 
 def tree(kind: type[Exception]) -> set[type[Exception]]:
@@ -62,7 +62,8 @@ class Breaking(httpx.AsyncByteStream):
 def breaks(
     monkeypatch: pytest.MonkeyPatch, error: Exception, *, has_begun: bool
 ) -> None:
-    """Let every request raise an error, before or after the first byte."""
+    """Have a proxy, where httpx connects, and every request raise an error there."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
 
     async def handle(_transport: object, _request: httpx.Request) -> httpx.Response:
         if has_begun:
@@ -138,10 +139,10 @@ def test_before_the_first_byte_it_is_unreachable(
     for reason in ("the reason", ""):
         breaks(monkeypatch, kind(reason), has_begun=False)
         shown = reason or kind.__name__
-        said = rf"https://127.0.0.1:1 cannot be reached \({shown}\); switch it on"
+        said = rf"http://box\.invalid:1 cannot be reached \({shown}\); switch it on"
         for call in (streamed, fetched):
             with pytest.raises(Unreachable, match=said) as caught:
-                call(ENCRYPTED)
+                call(PROXIED)
             assert isinstance(caught.value.__cause__, kind)
 
 
@@ -152,12 +153,12 @@ def test_bytes_that_are_no_http_are_no_way_out_of_reach(
     breaks(monkeypatch, httpx.RemoteProtocolError("bad line"), has_begun=False)
     for call in (streamed, fetched):
         with pytest.raises(ProtocolFault, match=r"what is no HTTP \(bad line\)"):
-            call(ENCRYPTED)
+            call(PROXIED)
     left = httpx.RemoteProtocolError("Server disconnected without sending a response.")
     breaks(monkeypatch, left, has_begun=False)
     for call in (streamed, fetched):
         with pytest.raises(Unreachable, match="disconnected"):
-            call(ENCRYPTED)
+            call(PROXIED)
 
 
 @pytest.mark.parametrize("kind", TRANSPORT)
@@ -167,7 +168,7 @@ def test_after_the_first_byte_the_stream_is_truncated(
     """An error in mid-reply is no failure to reach the server."""
     breaks(monkeypatch, kind("the reason"), has_begun=True)
     with pytest.raises(StreamTruncated, match=r"broke in mid-reply \(the reason\)"):
-        streamed(ENCRYPTED)
+        streamed(PROXIED)
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -179,7 +180,7 @@ def test_no_other_error_of_httpx_gets_through(
     breaks(monkeypatch, kind("the reason"), has_begun=has_begun)
     for call in (streamed, fetched):
         with pytest.raises(CallError, match="the reason"):
-            call(ENCRYPTED)
+            call(PROXIED)
 
 
 def test_a_silent_probe_is_no_slow_model() -> None:

@@ -1,25 +1,29 @@
-"""httpx's own connections, for servers behind encryption or a proxy."""
+"""httpx's own connections, for servers behind a proxy."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 from typing_extensions import override
 
 from pytest_llmbench.calls.providers.plain import TimedStream
+from pytest_llmbench.calls.providers.tls import client_context
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Callable
 
     from pytest_llmbench.calls.clock import Clock
+
+_UNKEPT: Final = httpx.Limits(max_connections=None, max_keepalive_connections=0)
 
 
 class Clients:
     """httpx clients for one server, each busy with one call at a time.
 
-    One client for fifty calls would spend its time in its own pool.
+    One client for fifty calls would spend its time in its own pool. Each call has a
+    connection of its own: httpx would take bytes left on a used one for the next
+    call's answer.
 
     Attributes:
         lost: how many connections have ended; unknown, and 0, here.
@@ -27,11 +31,8 @@ class Clients:
 
     lost = 0
 
-    def __init__(self, *, keep_alive: bool) -> None:
-        self._limits = httpx.Limits(
-            max_connections=None, max_keepalive_connections=None if keep_alive else 0
-        )
-        self._context: ssl.SSLContext | None = None
+    def __init__(self) -> None:
+        self._tls = client_context()
         self._idle: list[httpx.AsyncClient] = []
         self._all: list[httpx.AsyncClient] = []
 
@@ -52,10 +53,8 @@ class Clients:
             await client.aclose()
 
     def _new(self) -> httpx.AsyncClient:
-        if self._context is None:  # reading the certificates costs 20 ms
-            self._context = httpx.create_ssl_context()
         client = httpx.AsyncClient(
-            limits=self._limits, verify=self._context, follow_redirects=False
+            limits=_UNKEPT, verify=self._tls, follow_redirects=False
         )
         self._all.append(client)
         return client

@@ -23,6 +23,7 @@ from pytest_llmbench.calls.providers.reasons import (
     reason_of,
 )
 from pytest_llmbench.calls.providers.retry_after import seconds_to_wait
+from pytest_llmbench.calls.providers.tls import client_context
 from pytest_llmbench.checks.shown import one_line
 from pytest_llmbench.errors import (
     Busy,
@@ -104,15 +105,11 @@ class HttpTransport:
         self._hint = hint
         with self._foreign_errors(lambda: False):
             self._base = _url(base_url)
+            self._wire = _wire(self._base, clock, keep_alive=keep_alive)
         self._headers = {**_HEADERS, **_authorization(self._base)}
         self._base = self._base.copy_with(userinfo=b"")
         self.is_loopback = _is_loopback(self._base.host)
         self._paths: dict[str, httpx.URL] = {}
-        self._wire: PlainTransport | Clients
-        if _goes_straight(self._base):
-            self._wire = PlainTransport(clock, keep_alive=keep_alive)
-        else:
-            self._wire = Clients(keep_alive=keep_alive)
 
     @property
     def lost(self) -> int:
@@ -313,14 +310,26 @@ def _authorization(url: httpx.URL) -> dict[str, str]:
     return {"authorization": "Basic " + base64.b64encode(both).decode("ascii")}
 
 
+def _wire(
+    url: httpx.URL, clock: Clock, *, keep_alive: bool
+) -> PlainTransport | Clients:
+    if not _goes_straight(url):
+        return Clients()
+    tls = client_context() if url.scheme == "https" else None
+    return PlainTransport(clock, keep_alive=keep_alive, tls=tls)
+
+
 def _goes_straight(url: httpx.URL) -> bool:
-    """Whether a server is reached without encryption and without a proxy.
+    """Whether a server is reached without a proxy.
 
     No proxy leads to a server on this machine, whatever is set.
     """
-    if url.scheme != "http":
+    if url.scheme not in {"http", "https"}:
         return False
-    return _is_loopback(url.host) or not urllib.request.getproxies()
+    is_proxied = not {url.scheme, "all"}.isdisjoint(urllib.request.getproxies())
+    if _is_loopback(url.host) or not is_proxied:
+        return True
+    return bool(urllib.request.proxy_bypass(url.host))
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,14 +1,16 @@
-"""HTTP/1.1 over plain TCP behind httpx's transport API, timed where bytes arrive.
+"""HTTP/1.1 over TCP or TLS behind httpx's transport API, timed where bytes arrive.
 
 httpx's own transport takes about a millisecond of CPU per streamed call, most of it
 in its connection pool; at fifty calls in flight that is felt in every TTFT. This
-one parses with llhttp and reads the clock in `data_received`, before any task is
-woken. Encrypted and proxied connections stay with httpx's own.
+one parses with llhttp and reads the clock in `data_received`, once the bytes are
+decrypted and before any task is woken. Proxied connections stay with httpx's own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import select
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +18,10 @@ import httptools
 import httpx
 from typing_extensions import override
 
+from pytest_llmbench.calls.providers.tls import was_ended
+
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
 
     from pytest_llmbench.calls.clock import Clock
@@ -30,7 +35,7 @@ _MAX_WAITING_BYTES: Final = 1024 * 1024
 _STALE_WITHIN_S: Final = 1.0
 """A server that goes later than this had the request, and was at work on it."""
 
-_DEFAULT_PORT: Final = 80
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _FIRST_FINAL_STATUS: Final = 200
 
 Header = tuple[bytes, bytes]
@@ -54,18 +59,26 @@ class TimedStream(httpx.AsyncByteStream):
 
 
 class PlainTransport(httpx.AsyncBaseTransport):
-    """One server's plain connections; the newest idle one is used first.
+    """One server's connections; the newest idle one is used first.
 
     Args:
         keep_alive: whether connections are used again.
+        tls: for https: whom to trust; None for http.
 
     Attributes:
         lost: how many connections have ended, by whomever.
     """
 
-    def __init__(self, clock: Clock, *, keep_alive: bool = True) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        keep_alive: bool = True,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._clock = clock
         self._keep_alive = keep_alive
+        self._tls = tls
         self.lost = 0
         self._idle: list[_Connection] = []
         self._all: set[_Connection] = set()
@@ -95,7 +108,8 @@ class PlainTransport(httpx.AsyncBaseTransport):
         """Close every connection."""
         for connection in list(self._all):
             connection.abort()
-        await asyncio.sleep(0)
+        for _ in range(2):  # TLS hears of it first, its protocol after it
+            await asyncio.sleep(0)
 
     def release(self, connection: _Connection) -> None:
         """Take a connection back whose exchange has ended in order."""
@@ -112,22 +126,29 @@ class PlainTransport(httpx.AsyncBaseTransport):
             self._idle.remove(connection)
 
     async def _connected(self, request: httpx.Request) -> _Connection:
-        url = request.url
         limits: dict[str, float | None] = request.extensions.get("timeout", {})
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(limits.get("connect")):
-                _, connection = await loop.create_connection(
-                    lambda: _Connection(self, self._clock),
-                    url.host,
-                    url.port or _DEFAULT_PORT,
-                )
+                connection = await self._opened(request.url)
         except TimeoutError as error:
-            msg = f"no connection within {limits['connect']:g} s"
+            handshake = ", TLS handshake included" if self._tls else ""
+            msg = f"no connection within {limits['connect']:g} s{handshake}"
             raise httpx.ConnectTimeout(msg) from error
-        except OSError as error:
-            raise httpx.ConnectError(str(error)) from error
+        except OSError as error:  # asyncio says nothing of an end in the handshake
+            msg = str(error) or "closed in the TLS handshake"
+            raise httpx.ConnectError(msg) from error
         self._all.add(connection)
+        return connection
+
+    async def _opened(self, url: httpx.URL) -> _Connection:
+        host = url.raw_host.decode("ascii")
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: _Connection(self, self._clock),
+            host,
+            url.port or _DEFAULT_PORTS[url.scheme],
+            ssl=self._tls,
+            server_hostname=host if self._tls else None,
+        )
         return connection
 
     async def _exchange(
@@ -152,6 +173,8 @@ class _Connection(asyncio.Protocol):
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self._tls: ssl.SSLObject | None = None
+        self._was_ended = True
         self._reset()
 
     def _reset(self) -> None:
@@ -176,6 +199,9 @@ class _Connection(asyncio.Protocol):
         """Send a request; return the response when its head has come."""
         if self._transport is None or self._transport.is_closing():
             raise _Stale
+        was_used = self._head is not None
+        if was_used and _has_unread(self._transport):
+            raise _Stale  # its end, or bytes that would be taken for the answer
         self._reset()
         self._head = self._loop.create_future()
         self._transport.write(message)
@@ -215,6 +241,8 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
             self._transport = transport
+            self._tls = transport.get_extra_info("ssl_object")
+            self._was_ended = self._tls is None
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -236,17 +264,24 @@ class _Connection(asyncio.Protocol):
         self._notify()
 
     @override
+    def eof_received(self) -> None:
+        self._was_ended = self._tls is None or was_ended(self._tls)
+
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._owner.forget(self)
         if self._is_complete:
             return
         is_whole = self._head is not None and self._head.done()
-        if exc is None and is_whole and not self._has_length:
+        is_whole = is_whole and not self._has_length
+        if exc is None and is_whole and self._was_ended:
             self._is_complete = True  # the body's end is the connection's
         elif exc is None and not self._bytes and self._is_new():
             self._fail(_Stale("closed without an answer"))
         else:
             found = f"closed after byte {self._bytes:,} of the answer"
+            if is_whole and not self._was_ended:
+                found += ", without TLS's own end"
             error = httpx.ReadError(str(exc) if exc else found)
             error.__cause__ = exc
             self._fail(error)
@@ -290,8 +325,9 @@ class _Connection(asyncio.Protocol):
         """Note the end of the body (called by the parser)."""
         if self._status >= _FIRST_FINAL_STATUS:
             self._is_complete = True
-            # Asked later, the parser would speak of the next message.
-            self._may_stay = self._parser.should_keep_alive()
+            # Asked later, the parser would speak of the next message. While reading
+            # is paused, TLS may hold bytes that came behind this one.
+            self._may_stay = self._parser.should_keep_alive() and not self._is_paused
 
     def _is_new(self) -> bool:
         return self._loop.time() - self._sent_at < _STALE_WITHIN_S
@@ -343,3 +379,13 @@ def _message(request: httpx.Request) -> bytes:
     head = [b"%s %s HTTP/1.1\r\n" % (method, target)]
     head += [b"%s: %s\r\n" % header for header in request.headers.raw]
     return b"".join((*head, b"\r\n", request.content))
+
+
+def _has_unread(transport: asyncio.Transport) -> bool:
+    """Whether the system has bytes, or the end, that the loop has not seen yet."""
+    fd = transport.get_extra_info("socket").fileno()
+    if sys.platform == "win32":
+        return bool(select.select([fd], [], [], 0)[0])
+    poll = select.poll()  # select() ends at 1024 files
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))

@@ -13,10 +13,14 @@ import httpx
 from pytest_llmbench.checks.shown import one_line
 
 _TLS_ADVICE: Final = {
+    "SSL_CERT_": "have it name a file of PEM certificates",
+    "certificate is not valid for": "use an address that its certificate names",
+    "certificate has expired": "have its certificate renewed",
     "CERTIFICATE_VERIFY_FAILED": (
         "have SSL_CERT_FILE name the certificate to trust, if it is the right one"
     ),
     "SSL": "does it speak https?",
+    "closed in the TLS handshake": "does it speak https?",
 }
 
 

@@ -33,6 +33,16 @@ def test_a_reason_is_one_short_line() -> None:
     ("reason", "advice"),
     [
         ("[SSL: CERTIFICATE_VERIFY_FAILED] it failed", "SSL_CERT_FILE"),
+        (
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate has expired",
+            "have its certificate renewed",
+        ),
+        (
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate is not valid for 'box'",
+            "use an address that its certificate names",
+        ),
+        ("SSL_CERT_FILE=/x cannot be read: No such file", "a file of PEM certificates"),
+        ("closed in the TLS handshake", "does it speak https?"),
         ("[SSL: WRONG_VERSION_NUMBER] wrong", "does it speak https?"),
         (REFUSED, "switch it on"),
     ],
