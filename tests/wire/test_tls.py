@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from scripted_peer import ScriptedPeer, answer, head_of
 
 from pytest_llmbench.calls.clock import SystemClock
+from pytest_llmbench.calls.providers.direct import DirectTransport
 from pytest_llmbench.calls.providers.http import HttpTransport
-from pytest_llmbench.calls.providers.plain import PlainTransport
 from pytest_llmbench.calls.providers.tls import client_context
 from pytest_llmbench.errors import StreamTruncated, Unreachable
 
@@ -58,10 +58,10 @@ def encrypted() -> Iterator[ssl.SSLContext]:
 
 
 @asynccontextmanager
-async def transport_to(peer: ScriptedPeer) -> AsyncIterator[PlainTransport]:
+async def transport_to(peer: ScriptedPeer) -> AsyncIterator[DirectTransport]:
     """Open our transport to a peer; it is closed behind the block."""
     context = client_context() if peer.url.startswith("https") else None
-    transport = PlainTransport(SystemClock(), tls=context)
+    transport = DirectTransport(SystemClock(), tls=context)
     try:
         yield transport
     finally:
@@ -69,7 +69,7 @@ async def transport_to(peer: ScriptedPeer) -> AsyncIterator[PlainTransport]:
 
 
 async def fetched(
-    transport: PlainTransport, peer: ScriptedPeer, wait_s: float = 0.0
+    transport: DirectTransport, peer: ScriptedPeer, wait_s: float = 0.0
 ) -> bytes:
     """Get a body whole; `wait_s` passes between its head and its reading."""
     limits = {"timeout": {"connect": 5.0}}

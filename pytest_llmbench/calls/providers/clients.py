@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 from typing_extensions import override
 
-from pytest_llmbench.calls.providers.plain import TimedStream
+from pytest_llmbench.calls.providers.direct import TimedStream
 from pytest_llmbench.calls.providers.tls import client_context
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import httpx
 from pytest_llmbench.calls.deadline import Deadline
 from pytest_llmbench.calls.framing import LineSplitter
 from pytest_llmbench.calls.providers.clients import Clients, timed_chunks
-from pytest_llmbench.calls.providers.plain import PlainTransport
+from pytest_llmbench.calls.providers.direct import DirectTransport
 from pytest_llmbench.calls.providers.reasons import (
     advice_on,
     is_no_http,
@@ -312,11 +312,11 @@ def _authorization(url: httpx.URL) -> dict[str, str]:
 
 def _wire(
     url: httpx.URL, clock: Clock, *, keep_alive: bool
-) -> PlainTransport | Clients:
+) -> DirectTransport | Clients:
     if not _goes_straight(url):
         return Clients()
     tls = client_context() if url.scheme == "https" else None
-    return PlainTransport(clock, keep_alive=keep_alive, tls=tls)
+    return DirectTransport(clock, keep_alive=keep_alive, tls=tls)
 
 
 def _goes_straight(url: httpx.URL) -> bool:

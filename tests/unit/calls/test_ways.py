@@ -8,8 +8,8 @@ import pytest
 
 from pytest_llmbench.calls.clock import SystemClock
 from pytest_llmbench.calls.providers.clients import Clients
+from pytest_llmbench.calls.providers.direct import DirectTransport
 from pytest_llmbench.calls.providers.http import HttpTransport
-from pytest_llmbench.calls.providers.plain import PlainTransport
 
 PROXY = "http://127.0.0.1:9"
 
@@ -25,16 +25,16 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("given", "url", "way"),
     [
-        ({}, "http://box", PlainTransport),
-        ({}, "https://box", PlainTransport),
+        ({}, "http://box", DirectTransport),
+        ({}, "https://box", DirectTransport),
         ({"HTTP_PROXY": PROXY}, "http://box", Clients),
-        ({"HTTP_PROXY": PROXY}, "https://box", PlainTransport),
+        ({"HTTP_PROXY": PROXY}, "https://box", DirectTransport),
         ({"HTTPS_PROXY": PROXY}, "https://box", Clients),
         ({"ALL_PROXY": PROXY}, "https://box", Clients),
-        ({"HTTPS_PROXY": PROXY}, "https://localhost", PlainTransport),
-        ({"ALL_PROXY": PROXY}, "https://[::1]:8443", PlainTransport),
-        ({"NO_PROXY": "elsewhere"}, "http://box", PlainTransport),
-        ({"ALL_PROXY": PROXY, "NO_PROXY": ".lan"}, "http://box.lan", PlainTransport),
+        ({"HTTPS_PROXY": PROXY}, "https://localhost", DirectTransport),
+        ({"ALL_PROXY": PROXY}, "https://[::1]:8443", DirectTransport),
+        ({"NO_PROXY": "elsewhere"}, "http://box", DirectTransport),
+        ({"ALL_PROXY": PROXY, "NO_PROXY": ".lan"}, "http://box.lan", DirectTransport),
         ({"ALL_PROXY": PROXY, "NO_PROXY": ".lan"}, "http://box.wan", Clients),
         ({}, "ftp://box", Clients),
     ],

@@ -58,7 +58,7 @@ class TimedStream(httpx.AsyncByteStream):
             yield chunk
 
 
-class PlainTransport(httpx.AsyncBaseTransport):
+class DirectTransport(httpx.AsyncBaseTransport):
     """One server's connections; the newest idle one is used first.
 
     Args:
@@ -168,7 +168,7 @@ class _Stale(Exception):
 class _Connection(asyncio.Protocol):
     """One connection; one exchange at a time."""
 
-    def __init__(self, owner: PlainTransport, clock: Clock) -> None:
+    def __init__(self, owner: DirectTransport, clock: Clock) -> None:
         self._owner = owner
         self._clock = clock
         self._loop = asyncio.get_running_loop()
