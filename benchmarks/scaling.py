@@ -127,6 +127,8 @@ def _two_models(bench: Bench, url: str, trials: int) -> dict[str, Command]:
     return {
         "ours": bench.ours(url, project, trials, *options),
         "ours, -n 2": bench.ours(url, project, trials, *options, "-n", "2", xdist=True),
+        "pytest alone, empty tests": _empty(bench, trials),
+        "pytest alone, empty tests, -n 2": _empty(bench, trials, workers=2),
     }
 
 
@@ -136,7 +138,7 @@ def _project(bench: Bench, name: str) -> Path:
     return project
 
 
-def _empty(bench: Bench, trials: int) -> Command:
+def _empty(bench: Bench, trials: int, workers: int = 0) -> Command:
     project = _project(bench, "empty")
     text = (
         "import os, pytest\n"
@@ -144,7 +146,9 @@ def _empty(bench: Bench, trials: int) -> Command:
         "def test_empty(number): pass\n"
     )
     (project / "test_empty.py").write_text(text, "utf-8")
-    command = bench.plain("-p", "no:llmbench")
+    many = ["-n", str(workers)] if workers else []
+    argv = [*bench.pytest(xdist=bool(workers)), "-p", "no:llmbench", *many]
+    command = replace(bench.plain(), argv=argv)
     env = environment(TRIALS=str(trials))
     says = f"{trials} passed"
     return replace(command, name=f"empty {trials}", cwd=project, env=env, says=says)

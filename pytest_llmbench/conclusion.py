@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -198,14 +199,9 @@ def _promote(
 
 
 def _write_feedback(settings: Settings) -> None:
-    newest_first: list[dict[str, Any]] = []
-    for summary in newest_summaries(settings.reports):
-        newest_first.append(summary)
-        if len(newest_first) == _HISTORY_SUMMARIES:
-            break
-    history = [
-        evidence for summary in reversed(newest_first) for evidence in _runs(summary)
-    ]
+    newest = islice(newest_summaries(settings.reports), _HISTORY_SUMMARIES)
+    newest_first = [list(_runs(summary)) for summary in newest]
+    history = [evidence for runs in reversed(newest_first) for evidence in runs]
     feedback = harness_feedback(history, settings.fallback)
     data = {"schema_version": SCHEMA_VERSION, **feedback}
     write_json(settings.reports / "harness_feedback.json", data)
