@@ -12,6 +12,7 @@ from pytest_llmbench.items import PromptItem
 from pytest_llmbench.report.guard import header_lines
 from pytest_llmbench.report.numbers import counted
 from pytest_llmbench.retries import retry_lines
+from pytest_llmbench.signals import heed_sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +58,8 @@ def start(session: BenchSession, items: list[pytest.Item]) -> str:
         pytest.UsageError: the run to finish can't go on with this plan.
     """
     found = [item for item in items if isinstance(item, PromptItem)]
+    if found and not session.config.option.collectonly:
+        heed_sigterm(session.config)
     left = [item for item in found if session.finished(item.trial) is None]
     for position, item in enumerate(left):
         item.position = position

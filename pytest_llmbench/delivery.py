@@ -43,15 +43,25 @@ class Delivery:
         self._clock = clock
         self._waiting: dict[str, Record] = {}
         self._is_plan_sent = False
+        self._is_to_retry = False
 
     def is_new(self, record: Record) -> bool:
         """Whether a resumed run did not have this record before."""
         return self._resumption is None or not self._resumption.has(record)
 
-    def hold(self, record: Record) -> str:
+    def hold(self, record: Record, *, is_to_retry: bool = False) -> str:
         """Keep a record until its report is logged in this process; return its id."""
         self._waiting[record.trial_id] = record
+        self._is_to_retry = is_to_retry
         return record.trial_id
+
+    def take_waiting(self) -> list[Record]:
+        """Return the record whose report an interrupt has kept from being logged.
+
+        One that a retry would have replaced is not given.
+        """
+        waiting, self._waiting = self._waiting, {}
+        return [] if self._is_to_retry else list(waiting.values())
 
     def pack(self, record: Record, news: list[dict[str, Any]]) -> str:
         """Return a record as text for another process.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmbench.policy.guard import machine_of, sighting
 from pytest_llmbench.report.guard import busy_fault, header_lines
+from pytest_llmbench.signals import heed_sigterm
 from pytest_llmbench.units import Units
 
 if TYPE_CHECKING:
@@ -34,11 +35,14 @@ def look(
 def guard_workers(session: BenchSession, nodeids: Iterable[str]) -> str:
     """Look at the servers of these trials, once, and show what is seen.
 
+    From here on the controller has a run to lose, so it heeds SIGTERM.
+
     Returns:
         Why the run must not start, or an empty text.
     """
     if session.ledger.sighting is not None:
         return ""
+    heed_sigterm(session.config)
     units = Units(session.settings)
     models = dict.fromkeys(map(units.model_of, nodeids))
     fault = guard(session, [model for model in models if model is not None])

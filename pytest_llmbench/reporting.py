@@ -10,6 +10,7 @@ from pytest_llmbench.items import PromptItem
 from pytest_llmbench.report.junit import suite_properties, trial_properties
 from pytest_llmbench.report.numbers import seconds
 from pytest_llmbench.report.terminal import terminal_lines
+from pytest_llmbench.unreported import end_workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,9 @@ _STATUS: Final = {
 }
 """Outcome to pytest's category, letter, word and colour."""
 
+_ENDED: Final = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+"""Exit codes with which pytest has run to its end, or as far as `-x` lets it."""
+
 
 def attach_record(
     session: BenchSession,
@@ -47,6 +51,7 @@ def attach_record(
         _leave_time_to_call(session.config, report)
         if report.when == "teardown":
             item.forget()
+            session.trials.hand_over()
         return
     record = item.complete_record()
     if record is None:
@@ -122,6 +127,8 @@ def status_of(report: pytest.TestReport) -> Status:
 def finish(session: BenchSession, pytest_session: pytest.Session) -> None:
     """Conclude the run; a gate that is asked for decides the exit status."""
     try:
+        if pytest_session.exitstatus not in _ENDED:
+            end_workers(session)
         session.stop_asking()
         conclusion = session.conclude()
     finally:
@@ -139,9 +146,8 @@ def _decide_exit(
     pytest_session: pytest.Session,
 ) -> None:
     """Follow the gate where pytest has run to its end; its other codes stay."""
-    ended = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     gate_is_met = conclusion.gate_is_met if conclusion else False
-    if session.settings.gate == "none" or pytest_session.exitstatus not in ended:
+    if session.settings.gate == "none" or pytest_session.exitstatus not in _ENDED:
         return
     if session.config.option.collectonly:
         return

@@ -292,9 +292,10 @@ class BenchSession:
             self.fail_fast.note(record, is_to_retry=is_to_retry)
             if self.fail_fast.reason(record.spec):
                 self.trials.asker.drop(record.spec)
+        self.trials.hand_over()
         if self.is_worker:
             return self.delivery.pack(record, self.trials.take_news())
-        return self.delivery.hold(record)
+        return self.delivery.hold(record, is_to_retry=is_to_retry)
 
     def take(self, payload: str, *, is_replaced: bool = False) -> None:
         """Store what a trial's report carries, the record as soon as can be.
@@ -313,10 +314,10 @@ class BenchSession:
         return self.trials.take_news()
 
     def stop_asking(self) -> None:
-        """End calls in flight; keep what was answered and never came to its item."""
+        """End calls in flight; keep what was answered and never came to its report."""
         if self._trials is None:
             return
-        records = list(self._trials.close())
+        records = [*self.delivery.take_waiting(), *self._trials.close()]
         if self.is_worker:
             output: dict[str, Any] = getattr(self.config, "workeroutput", {})
             news = self._trials.take_news

@@ -15,7 +15,7 @@ from pytest_llmbench.runs.record import Fault, Record
 from pytest_llmbench.verdicts import judged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_llmbench.calls.engine import Engine
     from pytest_llmbench.calls.once import Once
@@ -71,6 +71,8 @@ class Trials:
         self._states: dict[Target, _ModelState] = {}
         self._ready: set[Job] = set()
         self._news: list[dict[str, Any]] = []
+        self._in_hand: Callable[[], Record] | None = None
+        self._again: Trial | None = None
 
     def check(self, spec: Spec) -> CallError | None:
         """Identify the spec's model, once; return why it can't be asked.
@@ -142,6 +144,7 @@ class Trials:
 
     def try_again(self, trial: Trial) -> None:
         """Have a failed warm-up done again: a retry may find the server back."""
+        self._again = trial
         for target in self.asker.targets(trial.spec.model):
             state = self._states.get(target)
             if state and state.warmup and state.warmup.status == "failed":
@@ -164,10 +167,20 @@ class Trials:
             faults = [state.fault if state else None for state in states]
             if None not in faults:
                 return Dialogue(error=faults[0])
-        return self.asker.take(position)
+        dialogue = self.asker.take(position)
+        if trial is not self._again and _is_last_word(trial, dialogue):
+            self._in_hand = lambda: self.settle(trial, dialogue)
+        return dialogue
 
     def settle(self, trial: Trial, dialogue: Dialogue) -> Record:
         """Turn what came back into the trial's record."""
+        is_in_hand, self._in_hand = self._in_hand is not None, None
+        record = self._judged(trial, dialogue)
+        if is_in_hand:
+            self._in_hand = lambda: record
+        return record
+
+    def _judged(self, trial: Trial, dialogue: Dialogue) -> Record:
         error = dialogue.error
         if error is not None and error.outcome == "timeout":
             return self.record(trial, "timeout", dialogue=dialogue)
@@ -181,15 +194,23 @@ class Trials:
         outcome: Outcome = "pass" if verdict.passed and error is None else "fail"
         return self.record(trial, outcome, dialogue=dialogue, verdict=verdict)
 
+    def hand_over(self) -> None:
+        """Let go of the trial asked last: its record was taken, or it has none."""
+        self._in_hand = None
+
     def close(self) -> Iterator[Record]:
         """End calls in flight; yield records of those that nobody came to take.
 
-        What a retry would have asked again is no trial's last word.
+        What a retry would have asked again is no trial's last word. An interrupt
+        may have come between a trial's answer and its report: it is yielded too,
+        unless its judging was interrupted, which may never end.
         """
-        for index, dialogue in sorted(self.asker.close().items()):
-            trial, error = self.asker.trial(index), dialogue.error
-            is_last = error is None or not (error.is_retried and trial.spec.retries)
-            if is_last and not dialogue.skip_reason:
+        ahead = sorted(self.asker.close().items())
+        if self._in_hand is not None:
+            yield self._in_hand()
+        for index, dialogue in ahead:
+            trial = self.asker.trial(index)
+            if _is_last_word(trial, dialogue):
                 yield self.settle(trial, dialogue)
 
     def take_news(self) -> list[dict[str, Any]]:
@@ -239,3 +260,9 @@ class Trials:
             worker=self._worker,
             server=dialogue.server,
         )
+
+
+def _is_last_word(trial: Trial, dialogue: Dialogue) -> bool:
+    error = dialogue.error
+    is_to_retry = error is not None and error.is_retried and trial.spec.retries
+    return not is_to_retry and not dialogue.skip_reason

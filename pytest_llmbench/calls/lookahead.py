@@ -75,6 +75,7 @@ class LookAhead(Generic[_T]):
         self._servers: Sequence[Server] = ()
         self._next = self._end = self._floor = 0
         self._is_starved = True
+        self._is_used = False
         self._tasks: dict[int, asyncio.Task[_T]] = {}
 
     def take(self, index: int) -> _T:
@@ -83,6 +84,7 @@ class LookAhead(Generic[_T]):
         if index not in self._pending:
             end = max(self._plan.reach(index), index + 1)
             servers = self._plan.servers(index)
+            self._is_used = True
             self._engine.post(lambda: self._demand(index, end, servers))
         while index not in self._finished:
             number, found = self._results.get()
@@ -106,7 +108,7 @@ class LookAhead(Generic[_T]):
 
     def close(self) -> dict[int, _T]:
         """End calls in flight; return what was finished and never taken."""
-        if self._pending:
+        if self._is_used:
             self._engine.wait(self._stopped())
             while not self._results.empty():
                 number, found = self._results.get()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +102,24 @@ class Bench:
     def run_apart(self, *args: str) -> pytest.RunResult:
         """Run pytest in a process of its own."""
         return self.pytester.runpytest_subprocess(*QUIET, *args)
+
+    def start(self, *args: str, is_group: bool = False) -> subprocess.Popen[bytes]:
+        """Start pytest in a process of its own, for a signal to end.
+
+        Args:
+            is_group: with its workers it is a process group that can be signalled.
+        """
+        return subprocess.Popen(  # noqa: S603 - our own interpreter
+            [sys.executable, "-m", "pytest", *QUIET, *args],
+            cwd=self.pytester.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=is_group,
+            # A background job may have been started with Ctrl-C switched off.
+            preexec_fn=lambda: signal.signal(  # noqa: PLW1509 - no threads in there
+                signal.SIGINT, signal.default_int_handler
+            ),
+        )
 
     def newest(self, name: str) -> Path:
         """Return a file of the newest run."""

@@ -100,6 +100,7 @@ class Residency:
 
     def __init__(self, settings: FakeSettings) -> None:
         self.loads: list[LoadEvent] = []
+        self.most_users = 0
         self._settings = settings
         self._changed = threading.Condition()
         self._residents: dict[str, Resident] = {}
@@ -204,9 +205,14 @@ class Residency:
         if resident is None or resident.is_leaving(now_s) or resident.key != key:
             return None
         resident.users += 1
+        self._note_users()
         if keep_alive_s is not None:
             resident.keep_alive_s = keep_alive_s
         return resident
+
+    def _note_users(self) -> None:
+        users = sum(resident.users for resident in self._residents.values())
+        self.most_users = max(self.most_users, users)
 
     def _make_room(self, name: str) -> bool:
         if self._is_loading:
@@ -291,6 +297,7 @@ class Residency:
             self._is_loading = False
             if resident:
                 self._residents[resident.model.name] = resident
+                self._note_users()
             self._changed.notify_all()
 
 

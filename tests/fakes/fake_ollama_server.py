@@ -95,6 +95,11 @@ class FakeOllama:
         return self._host.residency.loads
 
     @property
+    def most_in_flight(self) -> int:
+        """How many calls of loaded models were open at once, at most."""
+        return self._host.residency.most_users
+
+    @property
     def loaded_names(self) -> list[str]:
         """The models that /api/ps would list now."""
         return [resident.model.name for resident, _left_s in self.residents()]

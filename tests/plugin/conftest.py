@@ -12,7 +12,7 @@ import httpcore  # noqa: F401
 import httptools  # noqa: F401
 import pytest
 from bench_project import SMALL_ANSWERS, Bench
-from fake_ollama import FakeModel, FakeOllama, answers_by_prompt, says
+from fake_ollama import FakeModel, FakeOllama, FakeSettings, answers_by_prompt, says
 from fake_ollama_atomic import atomic_script, cold_atomic_script
 
 import pytest_llmbench.reporting  # noqa: F401
@@ -42,8 +42,8 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., FakeOllama]
     """Give a function that starts a fake Ollama and points OLLAMA_HOST at it."""
     started: list[FakeOllama] = []
 
-    def start(*models: FakeModel) -> FakeOllama:
-        server = FakeOllama(*models)
+    def start(*models: FakeModel, settings: FakeSettings | None = None) -> FakeOllama:
+        server = FakeOllama(*models, settings=settings)
         server.start()
         started.append(server)
         monkeypatch.setenv("OLLAMA_HOST", server.url)
