@@ -63,9 +63,15 @@ class Asker:
             self._targets[model] = self._settings.targets(model)
         return self._targets[model]
 
-    def leave_out(self, target: Target) -> None:
-        """Ask an endpoint no trial, as long as its model has another."""
+    def leave_out(self, target: Target) -> bool:
+        """Ask an endpoint no trial; its model has another.
+
+        Returns:
+            Whether it was asked until now.
+        """
+        is_new = target not in self._left_out
         self._left_out.add(target)
+        return is_new
 
     def plan(self, trials: Sequence[Trial], bars: Sequence[object]) -> None:
         """Note what will be asked, in order.

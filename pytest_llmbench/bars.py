@@ -1,7 +1,7 @@
 """How far ahead of pytest an item's question may be asked.
 
-Only what will run is asked. A trial that may yet be skipped, and one whose fixtures
-do something of their own before each test, waits until pytest has come to it.
+Only what will run is asked. A trial that may yet be skipped, and one before which the
+user's own fixtures or hooks do something, waits until pytest has come to it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pytest
+    from collections.abc import Callable, Sequence
 
     from pytest_llmbench.items import PromptItem
     from pytest_llmbench.units import Units
 
 _MAY_SKIP: Final = frozenset({"skip", "skipif", "xfail", "usefixtures"})
 _WARMUP: Final = "llmbench_warmup"
+_HOOKS: Final = ("pytest_runtest_protocol", "pytest_runtest_setup")
+_INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
+_PACKAGE: Final = Path(__file__).parent
 
 
 def bars(items: Sequence[PromptItem], units: Units | None = None) -> list[object]:
@@ -45,23 +46,40 @@ def bars(items: Sequence[PromptItem], units: Units | None = None) -> list[object
 def _bar_of_fixtures(item: PromptItem) -> object:
     """Judge by the user's own fixtures; items of one suite file have the same ones.
 
-    A session's fixtures are set up with the first item: they hold nothing up. Those
-    of a module, class or package are set up with their file's first item.
+    A session's fixtures are set up with the first item that needs them. Those of a
+    module, class or package are set up with their file's first item.
     """
-    scopes = set()
+    root = item.config.rootpath
+    scopes = {"function"} if _has_hooks(item, root) else set()
+    session: list[object] = []
     for name, definitions in item.fixture_definitions.items():
-        if any(_is_users(one) for one in definitions):
-            scopes.add("function" if name == _WARMUP else definitions[-1].scope)
+        if any(_is_users(one.func, root) for one in definitions):
+            scope = "function" if name == _WARMUP else definitions[-1].scope
+            scopes.add(scope)
+            session += definitions if scope == "session" else ()
     if "function" in scopes:
         return None
-    return item.parent if scopes - {"session"} else "session"
+    return item.parent if scopes - {"session"} else frozenset(session)
 
 
-def _is_users(definition: pytest.FixtureDef[object]) -> bool:
-    """Whether a fixture stands in a conftest, and not in an installed plugin."""
+def _has_hooks(item: PromptItem, root: Path) -> bool:
+    """Whether a hook of the user's own comes before the item's set-up."""
+    callers = (getattr(item.ihook, name) for name in _HOOKS)
+    impls = [impl for caller in callers for impl in caller.get_hookimpls()]
+    return any(_is_users(impl.function, root) for impl in impls)
+
+
+def _is_users(function: Callable[..., object], root: Path) -> bool:
+    """Whether a fixture or hook stands in the project, and not in an installed plugin.
+
+    Args:
+        root: pytest's root folder; a conftest may lie outside.
+    """
     try:
-        return Path(inspect.getfile(inspect.unwrap(definition.func))).name == (
-            "conftest.py"
-        )
+        file = Path(inspect.getfile(inspect.unwrap(function)))
     except TypeError:  # built in
         return False
+    if file.name == "conftest.py":
+        return True
+    is_installed = _INSTALLED.intersection(file.parts) or _PACKAGE in file.parents
+    return root in file.parents and not is_installed

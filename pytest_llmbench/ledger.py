@@ -138,6 +138,8 @@ class Ledger:
         for one in news:
             if "changed" in one:
                 self.changed_prompts.add(one["changed"])
+            if "note" in one and one["note"] not in self.notes:
+                self.notes.append(one["note"])
             if "facts" in one:
                 self._take_facts(one["facts"])
             if "warmup" in one:

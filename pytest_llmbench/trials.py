@@ -78,15 +78,21 @@ class Trials:
         """Identify the spec's model, once; return why it can't be asked.
 
         Only a fault that stays is remembered: a server may come back. Of several
-        endpoints, one that can be asked is enough.
+        endpoints, one that can be asked is enough; the others are left out, with
+        a note in the summary.
         """
-        faults = []
-        for target in self.asker.targets(spec.model):
-            fault = self._check(target, str(spec.model))
-            if fault is not None:
-                self.asker.leave_out(target)
-            faults.append(fault)
-        return None if None in faults else faults[0]
+        faults = {
+            target: fault
+            for target in self.asker.targets(spec.model)
+            if (fault := self._check(target, str(spec.model))) is not None
+        }
+        if len(faults) == len(self.asker.targets(spec.model)):
+            return next(iter(faults.values()))
+        for target, fault in faults.items():
+            if self.asker.leave_out(target):
+                told = f"{spec.model}: {target.base_url} is left out: {fault}"
+                self._news.append({"note": told})
+        return None
 
     def _check(self, target: Target, model: str) -> CallError | None:
         state = self._states.setdefault(target, _ModelState())

@@ -75,7 +75,7 @@ class LookAhead(Generic[_T]):
         self._servers: Sequence[Server] = ()
         self._next = self._end = self._floor = 0
         self._is_starved = True
-        self._is_used = False
+        self._is_used = self._is_closed = False
         self._tasks: dict[int, asyncio.Task[_T]] = {}
 
     def take(self, index: int) -> _T:
@@ -108,6 +108,7 @@ class LookAhead(Generic[_T]):
 
     def close(self) -> dict[int, _T]:
         """End calls in flight; return what was finished and never taken."""
+        self._is_closed = True
         if self._is_used:
             self._engine.wait(self._stopped())
             while not self._results.empty():
@@ -137,7 +138,7 @@ class LookAhead(Generic[_T]):
         self._refill()
 
     def _refill(self) -> None:
-        while True:
+        while not self._is_closed:
             limit = min(self._end, self._floor + self._window())
             self._is_starved = not self._urgent and self._next >= limit
             server = self._free_server()
@@ -175,12 +176,7 @@ class LookAhead(Generic[_T]):
                 task.cancel()
                 self._pending.discard(index)
 
-    def _stop(self) -> None:
-        self._end = self._next
-        self._urgent.clear()
-        self._cancel(lambda _index: True)
-
     async def _stopped(self) -> None:
         tasks = list(self._tasks.values())
-        self._stop()
+        self._cancel(lambda _index: True)
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -219,6 +219,14 @@ PLACES: Final = {
             if "P2" in item.name and call.when == "call":
                 {kill}
     """,
+    "a report that is made": """
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_runtest_makereport(item, call):
+            report = yield
+            if "P2" in item.name and call.when == "call":
+                {kill}
+            return report
+    """,
     "before judging": """
         def pytest_runtest_call(item):
             if "P2" in item.name:
@@ -313,8 +321,10 @@ def test_a_process_that_a_test_forks_dies_of_it(
         def test_fork():
             child = os.fork()
             if child == 0:
-                time.sleep(60)
-                os._exit(0)
+                try:
+                    time.sleep(10)
+                finally:
+                    os._exit(0)
             time.sleep(0.1)
             os.kill(child, signal.SIGTERM)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -15
@@ -337,12 +347,17 @@ def test_the_handler_is_given_back(bench: Bench, small: FakeOllama) -> None:
     assert small.loads
 
 
-def test_a_lost_controller_ends_its_workers(bench: Bench, serve: Serve) -> None:
-    """Killed with SIGKILL, it leaves no worker that goes on asking."""
-    server = serve(numbered_model(late=LATER), settings=PARALLEL)
-    process = start(bench, server, 7, *slots_of(4), "-n1")
-    process.kill()
-    began_s = time.monotonic()
-    process.communicate()
-    assert_cancelled(server, list(LATER)[:4])
-    assert time.monotonic() - began_s < LATE_S / 4
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_without_its_controller_asks_nothing_more(
+    bench: Bench, serve: Serve, number: int
+) -> None:
+    """However the controller ends, its worker ends at once, and not seconds later."""
+    server = serve(numbered_model(slow_s=dict.fromkeys(range(1, 31), 0.6)))
+    bench.suite(numbered_suite(30), "numbered")
+    process = bench.start(*RUN, "-n1")
+    assert wait_until(lambda: len(recorded(bench)) >= 3, 30.0)
+    process.send_signal(number)
+    count = len(asked(server))
+    end_of(process)
+    assert len(asked(server)) <= count + 4  # it has eight more to run
+    assert_cancelled(server, asked(server)[-1:])
