@@ -61,7 +61,7 @@ def _loaded(resident: Resident, left_s: float) -> JsonObject:
         "size": model.size,
         "digest": model.digest,
         "details": _details(model),
-        "expires_at": expiry(left_s),
+        "expires_at": resident.expires_at or expiry(left_s),
         "size_vram": model.size_vram,
         "context_length": resident.key.num_ctx,
     }

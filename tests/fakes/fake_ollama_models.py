@@ -284,6 +284,7 @@ class FakeSettings:
         num_parallel: generations of one model at a time.
         max_loaded: loaded models before an idle one is evicted; 0 is no limit.
         unload_delay_s: how long an unloaded or expired model stays in /api/ps.
+        lists_loading: show a model in /api/ps while it loads, as before 0.30.
     """
 
     version: str = "0.33.0"
@@ -292,3 +293,4 @@ class FakeSettings:
     num_parallel: int = 1
     max_loaded: int = 3
     unload_delay_s: float = 0.05
+    lists_loading: bool = False

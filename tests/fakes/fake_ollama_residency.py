@@ -11,6 +11,7 @@ from os.path import commonpath
 from typing import TYPE_CHECKING, Final, Protocol
 
 from fake_ollama_models import TOKEN_CHARS, FakeModel, FakeSettings
+from fake_ollama_replies import expiry
 from fake_ollama_steps import ClientGone
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Resident:
     Attributes:
         keep_alive_s: inf for ever.
         expires_at_s: on the monotonic clock; meaningful while nobody uses it.
+        expires_at: as `/api/ps` shows it, set whenever the last user leaves; empty
+            until then, and `/api/ps` counts from now at each look.
     """
 
     model: FakeModel
@@ -70,6 +73,7 @@ class Resident:
     slots: threading.Semaphore
     users: int = 0
     expires_at_s: float = 0.0
+    expires_at: str = ""
     generations: int = 0
     is_warmed_up: bool = False
     seen_prompts: list[str] = field(default_factory=list)
@@ -105,6 +109,7 @@ class Residency:
         self._changed = threading.Condition()
         self._residents: dict[str, Resident] = {}
         self._is_loading = False
+        self._loading: Resident | None = None
 
     def acquire(
         self,
@@ -137,6 +142,8 @@ class Residency:
         with self._changed:
             resident.users -= 1
             resident.expires_at_s = time.monotonic() + resident.keep_alive_s
+            if not resident.users:
+                resident.expires_at = expiry(resident.keep_alive_s)
             self._changed.notify_all()
 
     def unload(self, name: str) -> None:
@@ -164,7 +171,10 @@ class Residency:
         with self._changed:
             now_s = time.monotonic()
             self._sweep(now_s)
-            rows = [(r, r.seconds_left(now_s)) for r in self._residents.values()]
+            shown = list(self._residents.values())
+            if self._loading and self._settings.lists_loading:
+                shown.append(self._loading)
+            rows = [(r, r.seconds_left(now_s)) for r in shown]
         return sorted(rows, key=lambda row: -row[1])
 
     @contextmanager
@@ -264,6 +274,7 @@ class Residency:
         event = LoadEvent(
             model=model.name, num_ctx=key.num_ctx, started_ns=time.perf_counter_ns()
         )
+        resident = self._loading = self._new_resident(model, key, keep_alive_s)
         self.loads.append(event)
         try:
             client.wait(model.load_s)
@@ -274,7 +285,6 @@ class Residency:
         finally:
             event.ended_ns = time.perf_counter_ns()
         event.is_finished = True
-        resident = self._new_resident(model, key, keep_alive_s)
         self._end_load(resident)
         return resident
 
@@ -294,7 +304,7 @@ class Residency:
 
     def _end_load(self, resident: Resident | None) -> None:
         with self._changed:
-            self._is_loading = False
+            self._is_loading, self._loading = False, None
             if resident:
                 self._residents[resident.model.name] = resident
                 self._note_users()

@@ -90,6 +90,11 @@ class FakeOllama:
         return f"http{'s' if self.tls else ''}://{self.host_port}"
 
     @property
+    def models(self) -> dict[str, FakeModel]:
+        """What is pulled, by name; a replaced model behaves so from its next load."""
+        return self._host.models
+
+    @property
     def loads(self) -> list[LoadEvent]:
         """Every cold load, aborted ones too."""
         return self._host.residency.loads

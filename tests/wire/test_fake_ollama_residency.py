@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import threading
 import time
@@ -123,6 +124,31 @@ def test_keep_alive_is_sticky_and_restarts_with_each_call() -> None:
         ((resident, left_s),) = server.residents()
     assert resident.keep_alive_s == 100
     assert 99 < left_s <= 100
+
+
+def test_expiry_stands_only_once_a_model_was_idle() -> None:
+    """In its first call it moves from look to look; in later ones it stays."""
+    model = dataclasses.replace(QUICK, first_token_delay_s=0.3)
+    with FakeOllama(model) as server, ThreadPoolExecutor() as pool:
+        for is_first in (True, False):
+            call = pool.submit(ask, server)
+            assert wait_until(lambda: any(one.users for one, _ in server.residents()))
+            looks = {loaded(server)[0]["expires_at"] for _ in range(2)}
+            assert len(looks) == (2 if is_first else 1)
+            call.result()
+
+
+def test_loading_model_is_listed_by_old_servers() -> None:
+    """Before 0.30 a model was listed while it loaded."""
+    settings = FakeSettings(lists_loading=True)
+    slow = FakeModel(load_s=0.2)
+    with FakeOllama(slow, settings=settings) as server, ThreadPoolExecutor() as pool:
+        call = pool.submit(preload, server)
+        assert wait_until(lambda: bool(server.loads))
+        assert names(server) == ["fake:1b"]
+        assert not server.loads[0].is_finished
+        call.result()
+    assert len(server.loads) == 1
 
 
 def test_negative_keep_alive_lasts_for_ever() -> None:
