@@ -19,11 +19,11 @@ from pytest_llmbench.errors import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from pytest_llmbench.calls.request import Limits
+    from pytest_llmbench.calls.request import Limits, Residency
 
 _ASK_LONGER: Final = "; the limit is --call-timeout"
-_LOOK_S: Final = 10.0
-"""Longer than a look at what is loaded can take: it has a limit of its own."""
+_LOOKS_S: Final = 20.0
+"""Longer than two looks at what is loaded can take: each has a limit of its own."""
 
 
 class Deadline:
@@ -32,25 +32,30 @@ class Deadline:
     Used in a running loop, within `scope`, by one call.
 
     Args:
-        is_loading: asked when no first byte has come in time: says whether the
-            server is busy loading the model, which is granted its time. A server
-            sends nothing before the first token, so silence alone tells nothing.
+        look: for a server that loads models on demand, says whether it has the one
+            that is asked, ready for this call. Such a server sends nothing before the
+            first token, so silence alone tells nothing, and what lies before the
+            first byte may be a load: the whole limit counts from there.
+        on_grant: is told when a load is granted its time in mid-call, and how many
+            seconds the call may now last, counted from its start.
     """
 
     def __init__(
         self,
         limits: Limits,
         where: str,
-        is_loading: Callable[[], Awaitable[bool]] | None = None,
+        look: Callable[[], Awaitable[Residency]] | None = None,
+        on_grant: Callable[[float], None] | None = None,
     ) -> None:
         self._limits = limits
         self._where = where
-        self._is_loading = is_loading
+        self._look = look
+        self._on_grant = on_grant
         self._loop = asyncio.get_running_loop()
         self._start = self._last = self._loop.time()
         self._whole = self._start + limits.first_byte_s
         self._scope = asyncio.timeout_at(self._whole)
-        self._look: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._size = 0
         self.has_begun = False
 
@@ -62,9 +67,10 @@ class Deadline:
             CallTimeout: a limit has passed.
         """
         timer = None
-        if self._is_loading is not None and not self._limits.is_loading:
-            self._scope = asyncio.timeout_at(self._whole + _LOOK_S)
-            timer = self._loop.call_at(self._whole, self._look_again)
+        if self._look is not None and not self._limits.is_loading:
+            self._scope = asyncio.timeout_at(self._whole + _LOOKS_S)
+            half_s = self._limits.first_byte_s / 2
+            timer = self._loop.call_at(self._start + half_s, self._begin_watch)
         try:
             async with self._scope:
                 yield
@@ -73,17 +79,17 @@ class Deadline:
         finally:
             if timer is not None:
                 timer.cancel()
-            if self._look is not None:
-                self._look.cancel()
+            if self._watch is not None:
+                self._watch.cancel()
 
     def extend(self, size: int) -> None:
-        """Note an arrival; a load that has ended starts the call's own time."""
+        """Note an arrival; the first one starts the time of what may have loaded."""
         if not size:
             return
         self._last = self._loop.time()
         if not self.has_begun:
             self.has_begun = True
-            begin = self._last if self._limits.is_loading else self._start
+            begin = self._start if self._look is None else self._last
             self._whole = begin + self._limits.call_s
         self._size += size
         if self._size > self._limits.max_reply_bytes:
@@ -97,22 +103,33 @@ class Deadline:
         if until != self._scope.when():
             self._scope.reschedule(until)
 
-    def _look_again(self) -> None:
+    def _begin_watch(self) -> None:
         if not self.has_begun:
-            self._look = self._loop.create_task(self._grant_load())
+            self._watch = self._loop.create_task(self._watch_silence())
 
-    async def _grant_load(self) -> None:
-        """Wait on for a load in progress; else the time is up."""
-        loads = False
-        if self._is_loading is not None:
-            with suppress(CallError):
-                loads = await self._is_loading()
+    async def _watch_silence(self) -> None:
+        """Look at half of the limit and at its end; time is up if no load showed."""
+        halfway = await self._seen()
+        await asyncio.sleep(self._whole - self._loop.time())
+        at_limit = None if self.has_begun else await self._seen()
         if self.has_begun:
             return
-        if loads:
-            self._limits = replace(self._limits, is_loading=True)
-            self._whole = self._start + self._limits.first_byte_s
+        if at_limit is not None and not _stayed(halfway, at_limit):
+            self._grant_load()
         self._scope.reschedule(self._whole)
+
+    async def _seen(self) -> Residency | None:
+        if self._look is None:
+            return None
+        with suppress(CallError):
+            return await self._look()
+        return None
+
+    def _grant_load(self) -> None:
+        self._limits = replace(self._limits, is_loading=True)
+        self._whole = self._start + self._limits.first_byte_s
+        if self._on_grant is not None:
+            self._on_grant(self._limits.longest_s)
 
     def _stall_at(self) -> float:
         stall_s = self._limits.stall_s
@@ -128,7 +145,20 @@ class Deadline:
         if self._stall_at() < self._whole:
             msg = f"{where}: nothing came for {since:.1f} s in mid-reply"
             return StallTimeout(f"{msg}; the limit is stall_timeout")
+        begin = "" if self._look is None else " of its first byte"
         return CallTimeout(
-            f"{where}: the reply did not end within {limits.call_s:g} s"
+            f"{where}: the reply did not end within {limits.call_s:g} s{begin}"
             f" (the last bytes came {since:.1f} s before){_ASK_LONGER}"
         )
+
+
+def _stayed(before: Residency | None, now: Residency) -> bool:
+    """Say whether a model was there all along, and was not loaded for this call.
+
+    Ollama sets `expires_at` when nobody uses a model any more. Until a model has
+    been idle once, it is told as "now and the keep-alive time": another time at
+    each look. So a model with one and the same time was there before the call.
+    """
+    if before is None or not (before.is_resident and now.is_resident):
+        return False
+    return before.expires_at == now.expires_at

@@ -39,6 +39,16 @@ class Begun(Struct, frozen=True):
     """The child is about to send the request: the call's limits count from here."""
 
 
+class Granted(Struct, frozen=True, kw_only=True):
+    """A load that nobody foresaw has been granted its time.
+
+    Attributes:
+        longest_s: how long the call may now last, counted from `Begun`.
+    """
+
+    longest_s: float
+
+
 class Sent(Struct, frozen=True, kw_only=True):
     """A request, for the debug log."""
 
@@ -64,7 +74,7 @@ class Finished(Struct, frozen=True, kw_only=True):
     call_ms: float = 0.0
 
 
-Message = Job | Begun | Sent | Received | Finished
+Message = Job | Begun | Granted | Sent | Received | Finished
 
 
 def write_message(stream: IO[bytes], message: Message) -> None:

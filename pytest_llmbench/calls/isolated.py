@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from pytest_llmbench.calls.clock import elapsed_ms
-from pytest_llmbench.calls.handover import Begun, Finished, Job, Received, Sent
+from pytest_llmbench.calls.handover import Begun, Finished, Granted, Job, Received, Sent
 from pytest_llmbench.calls.isolated_process import CallProcess
 from pytest_llmbench.calls.providers.base import StartsItsServer
 from pytest_llmbench.errors import CallError, CallTimeout, IsolationFailed
@@ -112,25 +112,38 @@ class IsolatedCalls:
                 f" {START_S:g} s and was killed; is this machine overloaded?"
             )
             raise IsolationFailed(msg) from None
-        if not isinstance(message, Begun):
-            return message
-        limit_s = _longest_s(limits) + HAND_OVER_S
+        if isinstance(message, Begun):
+            message = await self._ended(child, limits)
+        return message if isinstance(message, Finished) else None
+
+    async def _ended(
+        self, child: CallProcess, limits: Limits
+    ) -> Begun | Finished | None:
+        """Wait for the end of a call that has begun, as long as it may last.
+
+        Raises:
+            CallTimeout: as for `_finished`.
+        """
+        begun_s = asyncio.get_running_loop().time()
+        limit_s = limits.longest_s + HAND_OVER_S
         try:
-            async with asyncio.timeout(limit_s):
-                message = await self._news(child)
+            async with asyncio.timeout(limit_s) as scope:
+                while isinstance(message := await self._news(child), Granted):
+                    limit_s = message.longest_s + HAND_OVER_S
+                    scope.reschedule(begun_s + limit_s)
         except TimeoutError:
             msg = (
                 f"{self.where}: the child process of the call did not end within"
                 f" {limit_s:g} s, its limits included, and was killed"
             )
             raise CallTimeout(msg) from None
-        return message if isinstance(message, Finished) else None
+        return message
 
-    async def _news(self, child: CallProcess) -> Begun | Finished | None:
+    async def _news(self, child: CallProcess) -> Begun | Granted | Finished | None:
         """Return the next message that is not for the log alone."""
         while True:
             message = await child.receive()
-            if message is None or isinstance(message, Begun | Finished):
+            if message is None or isinstance(message, Begun | Granted | Finished):
                 return message
             self._note(message)
 
@@ -141,14 +154,6 @@ class IsolatedCalls:
             self._log.request(message.url, message.body)
         elif isinstance(message, Received):
             self._log.line(message.line)
-
-
-def _longest_s(limits: Limits) -> float:
-    """Return how long a call may go on under its own limits.
-
-    A load in progress counts up to the first byte, and the call's own time from it.
-    """
-    return limits.first_byte_s + (limits.call_s if limits.is_loading else 0.0)
 
 
 def _outcome(finished: Finished, wall_ms: float) -> Reply:

@@ -21,6 +21,7 @@ from pytest_llmbench.calls.clock import SystemClock, elapsed_ms
 from pytest_llmbench.calls.handover import (
     Begun,
     Finished,
+    Granted,
     Job,
     Received,
     Sent,
@@ -71,8 +72,12 @@ class _ToldLog:
 async def _make_call(job: Job, answers: IO[bytes]) -> None:
     clock = SystemClock()
     log = _ToldLog(answers) if job.is_logged else None
+
+    def tell_grant(longest_s: float) -> None:
+        write_message(answers, Granted(longest_s=longest_s))
+
     try:
-        caller = open_caller(job.target, clock, log)
+        caller = open_caller(job.target, clock, log, tell_grant)
     except CallError as error:
         write_message(answers, Finished(error=error))
         return

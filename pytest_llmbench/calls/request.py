@@ -39,7 +39,8 @@ class Limits(Struct, frozen=True, kw_only=True):
         load_s: granted on top while the model is not resident.
         stall_s: between two arrivals once the reply has begun; None for no
             limit of its own.
-        is_loading: whether the model was seen not resident just before.
+        is_loading: whether a load is granted its time: the model was seen not
+            resident, before the call or within it.
         max_reply_bytes: a longer reply is cut off as a protocol fault.
     """
 
@@ -54,6 +55,11 @@ class Limits(Struct, frozen=True, kw_only=True):
     def first_byte_s(self) -> float:
         """The limit of the first byte: a load in progress is granted its time."""
         return self.call_s + (self.load_s if self.is_loading else 0.0)
+
+    @property
+    def longest_s(self) -> float:
+        """How long a call may last: the whole limit may count from the first byte."""
+        return self.first_byte_s + self.call_s
 
 
 class CallRequest(Struct, frozen=True, kw_only=True):
@@ -193,7 +199,8 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     Attributes:
         started_at: ISO 8601 UTC, when the request was about to be sent.
-        residency: seen just before the call; None where it can't be told.
+        residency: seen just before the call, or what its load proves; None where
+            it can't be told.
         server: who was asked, as messages name it.
     """
 

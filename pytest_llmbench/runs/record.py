@@ -63,8 +63,8 @@ class Record(Struct, frozen=True, kw_only=True):
         failure_mode: why it failed, in one word; None where it has not.
         transcript: every message of a conversation of several turns or steps, as
             plain JSON; empty for a single question.
-        is_resident: whether the server showed the model loaded just before the
-            call; None where it can't tell.
+        is_resident: whether the model was loaded just before the call, as the
+            server showed it or its load proves; None where neither tells.
         attempts: how often it was tried, retries included.
         earlier_attempts: those before this one, oldest first.
         server: who was asked, as messages name it; empty if nobody was.

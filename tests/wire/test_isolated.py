@@ -31,7 +31,7 @@ from fake_ollama import (
     slow_first_byte,
     stalls,
 )
-from fake_ollama_probe import wait_until
+from fake_ollama_probe import preload, wait_until
 from msgspec.structs import asdict, replace
 
 import pytest_llmbench
@@ -216,7 +216,7 @@ def test_a_stopped_child_is_killed_at_its_limit(
         assert chat.client_closed
     assert type(error) is CallTimeout
     assert error.outcome == "timeout"
-    assert "did not end within 1 s, its limits included, and was killed" in str(error)
+    assert "did not end within 1.7 s, its limits included, and was killed" in str(error)
     assert is_gone(stopped[0])
 
 
@@ -229,6 +229,28 @@ def test_the_kill_waits_for_a_load(
     limits = replace(LIMITS, call_s=0.5, load_s=10.0)
     with FakeOllama(dataclasses.replace(MODEL, load_s=1.2)) as server:
         assert reply_of(ask(engine, server, isolate=True, limits=limits)).text
+    assert call_children() == []
+
+
+@needs_proc
+@pytest.mark.parametrize("load_s", [0.3, 1.2])
+def test_an_unforeseen_load_is_granted_in_a_child(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, load_s: float
+) -> None:
+    """The child sees the load, and its parent leaves it the time for it."""
+    monkeypatch.setattr(f"{MODULE}.HAND_OVER_S", 0.0)
+    limits = replace(LIMITS, call_s=0.4, load_s=10.0)
+    with FakeOllama(MODEL) as server:
+        for _ in range(2):
+            reply_of(ask(engine, server))
+        preload(server, keep_alive=0)
+        assert wait_until(lambda: not server.loaded_names)
+        server.models[MODEL.name] = dataclasses.replace(
+            MODEL, load_s=load_s, first_token_delay_s=0.2
+        )
+        times = reply_of(ask(engine, server, isolate=True, limits=limits)).timings
+    assert times.load_ms
+    assert times.load_ms >= load_s * 1e3
     assert call_children() == []
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 from pytest_llmbench.errors import Unsupported
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_llmbench.calls.clock import Clock
     from pytest_llmbench.calls.debuglog import WireLog
     from pytest_llmbench.calls.providers.base import Caller, Provider
@@ -29,10 +31,18 @@ def outlives_caller(target: Target) -> bool:
     return target.provider != "embedded"
 
 
-def open_provider(target: Target, clock: Clock, debug: WireLog | None) -> Provider:
+def open_provider(
+    target: Target,
+    clock: Clock,
+    debug: WireLog | None,
+    on_grant: Callable[[float], None] | None = None,
+) -> Provider:
     """Return the provider that speaks to a target's server.
 
     Dialects are imported here, so that a run pays only for those it uses.
+
+    Args:
+        on_grant: is told of loads that are granted their time in mid-call.
 
     Raises:
         Unsupported: no dialect speaks this provider's protocol yet.
@@ -42,6 +52,7 @@ def open_provider(target: Target, clock: Clock, debug: WireLog | None) -> Provid
 
         ollama = OllamaProvider(target.base_url, clock)
         ollama.transport.debug = debug
+        ollama.transport.on_grant = on_grant
         return ollama
     if target.provider == "embedded":
         from pytest_llmbench.calls.providers.embedded import EmbeddedProvider
@@ -53,11 +64,17 @@ def open_provider(target: Target, clock: Clock, debug: WireLog | None) -> Provid
     raise Unsupported(msg)
 
 
-def open_caller(target: Target, clock: Clock, debug: WireLog | None) -> Caller:
+def open_caller(
+    target: Target,
+    clock: Clock,
+    debug: WireLog | None,
+    on_grant: Callable[[float], None],
+) -> Caller:
     """Return what asks a target's server, in a process that owns no server.
 
     Args:
         target: for `embedded`, with the running engine's address.
+        on_grant: as for `open_provider`.
 
     Raises:
         Unsupported: as for `open_provider`.
@@ -68,4 +85,4 @@ def open_caller(target: Target, clock: Clock, debug: WireLog | None) -> Caller:
         running = RunningEngine(target.base_url, clock)
         running.transport.debug = debug
         return running
-    return open_provider(target, clock, debug)
+    return open_provider(target, clock, debug, on_grant)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.calls.clock import Clock
     from pytest_llmbench.calls.debuglog import WireLog
-    from pytest_llmbench.calls.request import Limits
+    from pytest_llmbench.calls.request import Limits, Residency
     from pytest_llmbench.errors import CallError
 
 _HEADERS: Final = {"accept-encoding": "identity", "content-type": "application/json"}
@@ -87,6 +87,9 @@ class HttpTransport:
         name: put before the address in messages.
         hint: what a person can do when it can't be reached.
         keep_alive: whether connections are used again.
+
+    Attributes:
+        on_grant: see `Deadline`; None if nobody is told.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class HttpTransport:
         self.where = f"{name} at {self._url}" if name else self._url
         self.clock = clock
         self.debug: WireLog | None = None
+        self.on_grant: Callable[[float], None] | None = None
         self._hint = hint
         with self._foreign_errors(lambda: False):
             self._base = _url(base_url)
@@ -177,13 +181,13 @@ class HttpTransport:
         body: dict[str, Any],
         limits: Limits,
         on_line: Callable[[bytes, int], None],
-        is_loading: Callable[[], Awaitable[bool]] | None = None,
+        look: Callable[[], Awaitable[Residency]] | None = None,
     ) -> int:
         """Post a request and hand each line of its reply to `on_line`.
 
         Args:
             on_line: gets a line and the clock's reading when its bytes came.
-            is_loading: see `Deadline`.
+            look: see `Deadline`.
 
         Returns:
             The clock's reading after the last byte.
@@ -193,7 +197,7 @@ class HttpTransport:
             CallError: a limit passed, the connection failed, or the bytes are
                 no reply.
         """
-        deadline = Deadline(limits, self.where, is_loading)
+        deadline = Deadline(limits, self.where, look, self.on_grant)
         splitter = LineSplitter(self.where)
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         if self.debug:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec.structs import replace
+
 from pytest_llmbench.calls.assembly import ReplyBuilder, decoded_call
 from pytest_llmbench.calls.providers.http import (
     HttpStatusError,
@@ -69,15 +71,14 @@ class OllamaProvider:
         stream = _ChatStream(builder, self.where)
         body = _chat_body(request)
 
-        async def is_loading() -> bool:
-            there = await self.residency(request.model)
-            return there is not None and not there.serves(
-                request.options.get("num_ctx")
-            )
+        async def look() -> Residency:
+            seen = await self.residency(request.model)
+            is_ready = seen.serves(request.options.get("num_ctx"))
+            return replace(seen, is_resident=is_ready)
 
         try:
             end_ns = await self.transport.stream(
-                "/api/chat", body, request.limits, stream.line, is_loading
+                "/api/chat", body, request.limits, stream.line, look
             )
             stream.check_ended()
         except HttpStatusError as error:
@@ -98,7 +99,7 @@ class OllamaProvider:
         with well_formed(self.where):
             return _facts(self.where, str(version.get("version", "")), entry, shown)
 
-    async def residency(self, model: str) -> Residency | None:
+    async def residency(self, model: str) -> Residency:
         """Read `/api/ps`."""
         running = await self._json("GET", "/api/ps")
         with well_formed(self.where):
