@@ -7,6 +7,8 @@ user's own fixtures or hooks do something, waits until pytest has come to it.
 from __future__ import annotations
 
 import inspect
+import sysconfig
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +22,8 @@ _MAY_SKIP: Final = frozenset({"skip", "skipif", "xfail", "usefixtures"})
 _WARMUP: Final = "llmbench_warmup"
 _HOOKS: Final = ("pytest_runtest_protocol", "pytest_runtest_setup")
 _INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
-_PACKAGE: Final = Path(__file__).parent
+_HARMLESS: Final = frozenset({"_pytest", "pytest", __name__.partition(".")[0]})
+"""Packages, wherever they lie: xdist copies pytest's beside the suites."""
 
 
 def bars(items: Sequence[PromptItem], units: Units | None = None) -> list[object]:
@@ -49,11 +52,10 @@ def _bar_of_fixtures(item: PromptItem) -> object:
     A session's fixtures are set up with the first item that needs them. Those of a
     module, class or package are set up with their file's first item.
     """
-    root = item.config.rootpath
-    scopes = {"function"} if _has_hooks(item, root) else set()
+    scopes = {"function"} if _has_hooks(item) else set()
     session: list[object] = []
     for name, definitions in item.fixture_definitions.items():
-        if any(_is_users(one.func, root) for one in definitions):
+        if any(_is_users(one.func) for one in definitions):
             scope = "function" if name == _WARMUP else definitions[-1].scope
             scopes.add(scope)
             session += definitions if scope == "session" else ()
@@ -62,24 +64,33 @@ def _bar_of_fixtures(item: PromptItem) -> object:
     return item.parent if scopes - {"session"} else frozenset(session)
 
 
-def _has_hooks(item: PromptItem, root: Path) -> bool:
+def _has_hooks(item: PromptItem) -> bool:
     """Whether a hook of the user's own comes before the item's set-up."""
     callers = (getattr(item.ihook, name) for name in _HOOKS)
     impls = [impl for caller in callers for impl in caller.get_hookimpls()]
-    return any(_is_users(impl.function, root) for impl in impls)
+    return any(_is_users(impl.function) for impl in impls)
 
 
-def _is_users(function: Callable[..., object], root: Path) -> bool:
-    """Whether a fixture or hook stands in the project, and not in an installed plugin.
+def _is_users(function: Callable[..., object]) -> bool:
+    """Whether a fixture or hook stands in a file of the user's.
 
-    Args:
-        root: pytest's root folder; a conftest may lie outside.
+    What is installed, of the standard library, pytest's or ours is not; that nothing
+    in an installed plugin touches a model's server is taken for granted.
     """
+    function = inspect.unwrap(function)
+    if str(function.__module__).partition(".")[0] in _HARMLESS:
+        return False
     try:
-        file = Path(inspect.getfile(inspect.unwrap(function)))
+        return _is_users_file(inspect.getfile(function))
     except TypeError:  # built in
         return False
-    if file.name == "conftest.py":
+
+
+@cache
+def _is_users_file(name: str) -> bool:
+    """Whether a file is the user's; a conftest is, wherever it lies."""
+    path = Path(name)
+    if path.name == "conftest.py":
         return True
-    is_installed = _INSTALLED.intersection(file.parts) or _PACKAGE in file.parents
-    return root in file.parents and not is_installed
+    library = Path(sysconfig.get_path("stdlib"))
+    return not (_INSTALLED.intersection(path.parts) or path.is_relative_to(library))
