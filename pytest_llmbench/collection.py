@@ -72,8 +72,9 @@ def start(session: BenchSession, items: list[pytest.Item]) -> str:
         refuse(session, items, changed)
     if session.config.option.collectonly or session.is_worker or not trials:
         return ""
-    models = dict.fromkeys(trial.spec.model for trial in trials)
-    return session.preflight(trials) or guard(session, models)
+    specs = list(dict.fromkeys(trial.spec for trial in trials))
+    models = dict.fromkeys(spec.model for spec in specs)
+    return session.preflight(specs) or guard(session, models)
 
 
 def _resume_fault(session: BenchSession, left: Sequence[Trial]) -> str:

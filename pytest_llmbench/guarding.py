@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmbench.policy.guard import machine_of, sighting
 from pytest_llmbench.report.guard import busy_fault, header_lines
 from pytest_llmbench.signals import heed_sigterm
-from pytest_llmbench.units import Units
+from pytest_llmbench.units import Units, plain_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,10 +32,16 @@ def look(
     return sighting(machine, engine.occupancies(targets))
 
 
-def guard_workers(session: BenchSession, nodeids: Iterable[str]) -> str:
+def guard_workers(
+    session: BenchSession, nodeids: Iterable[str], *, is_seat_shared: bool
+) -> str:
     """Look at the servers of these trials, once, and show what is seen.
 
     From here on the controller has a run to lose, so it heeds SIGTERM.
+
+    Args:
+        is_seat_shared: the workers reach the same servers as this process does, so
+            that what can't be asked from here can't be asked at all.
 
     Returns:
         Why the run must not start, or an empty text.
@@ -43,15 +49,27 @@ def guard_workers(session: BenchSession, nodeids: Iterable[str]) -> str:
     if session.ledger.sighting is not None:
         return ""
     heed_sigterm(session.config)
-    units = Units(session.settings)
-    models = dict.fromkeys(map(units.model_of, nodeids))
-    fault = guard(session, [model for model in models if model is not None])
+    models = _models(session, nodeids)
+    fault = ""
+    if is_seat_shared:
+        specs = session.settings.specs("")
+        fault = session.preflight([spec for spec in specs if spec.model in models])
+    fault = fault or guard(session, models)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None and not fault:
         reporter.ensure_newline()
         for line in header_lines(session.ledger.sighting):
             reporter.write_line(line)
     return fault
+
+
+def _models(session: BenchSession, nodeids: Iterable[str]) -> list[ModelName]:
+    """Return the models that are asked: not those whose trials are all finished."""
+    units, resumption = Units(session.settings), session.resumption
+    finished = {one.trial_id for one in resumption.finished} if resumption else set()
+    left = (nodeid for nodeid in nodeids if plain_id(nodeid) not in finished)
+    models = dict.fromkeys(map(units.model_of, left))
+    return [model for model in models if model is not None]
 
 
 def guard(session: BenchSession, models: Iterable[ModelName]) -> str:

@@ -220,12 +220,14 @@ class BenchHooks:
             self._session.take_unreported(output)
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """Look at servers and machine for the workers, which only ask models."""
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:  # noqa: ANN401 - xdist's class
+        """Look at servers and machine for the workers; stop as one process would."""
         if any(map(_is_trial, ids)):
             from pytest_llmbench.guarding import guard_workers
+            from pytest_llmbench.workplace import is_seat_shared
 
-            fault = guard_workers(_checked(self._config), ids)
+            shared = is_seat_shared(node)
+            fault = guard_workers(_checked(self._config), ids, is_seat_shared=shared)
             if fault:
                 raise pytest.UsageError(fault)
 

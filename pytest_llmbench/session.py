@@ -250,12 +250,11 @@ class BenchSession:
         key = (job.spec_text, job.suite.name, trial.prompt.id, trial.run)
         return self.resumption.find(key)
 
-    def preflight(self, trials: Sequence[Trial]) -> str:
+    def preflight(self, specs: Sequence[Spec]) -> str:
         """Return why no model at all can be asked; empty if one can.
 
         A server that may be starting is tried as often as a trial would be.
         """
-        specs = list(dict.fromkeys(job.spec for job in _jobs(trials)))
         faults = self._model_faults(specs)
         for _ in range(max((spec.retries for spec in specs), default=0)):
             if not any(fault.is_retried for fault in faults):
@@ -380,7 +379,3 @@ def _extras(config: pytest.Config) -> Extras:
 def _may_stop_early(config: pytest.Config) -> bool:
     """Whether pytest may end at a failure: `-x`, `--maxfail`, `--stepwise`."""
     return any(config.getoption(name, None) for name in ("maxfail", "stepwise"))
-
-
-def _jobs(trials: Sequence[Trial]) -> list[Job]:
-    return list(dict.fromkeys(trial.job for trial in trials))

@@ -100,6 +100,16 @@ def workplace_of(config: pytest.Config) -> Workplace:
     return Workplace(getattr(config, "workerinput", {}))
 
 
+def is_seat_shared(node: Any) -> bool:  # noqa: ANN401 - xdist's class
+    """Whether all workers reach the same servers as the controller.
+
+    They do as its children with its environment, and may not over ssh, on another
+    machine, or with an `env:` of their own.
+    """
+    specs = node.nodemanager.specs
+    return all(spec.popen and not spec.via and not spec.env for spec in specs)
+
+
 def tell_worker(
     node: Any,  # noqa: ANN401 - xdist's class
     *,

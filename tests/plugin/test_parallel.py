@@ -202,3 +202,58 @@ def test_a_rerun_after_a_fault_is_the_trial(bench: Bench, small: FakeOllama) -> 
     job = bench.summary()["job_summaries"][0]
     assert job["outcomes"]["pass"] == 3
     assert job["outcomes"]["error"] == 0
+
+
+def refusal(result: pytest.RunResult) -> list[str]:
+    """Return pytest's usage error, line by line."""
+    text = "\n".join(result.errlines)
+    return [line for line in text.partition("ERROR: ")[2].splitlines() if line]
+
+
+@pytest.mark.parametrize("model", ["gone:1b", "gone:1b,lost:1b", "fake:1b"])
+def test_a_server_that_cannot_be_asked_is_one_message(
+    bench: Bench, small: FakeOllama, model: str
+) -> None:
+    """Workers or not: the same words, status 4, and nothing is asked or written."""
+    bench.suite()
+    if model == "fake:1b":
+        small.stop()
+    options = ("--model", model, "--runs", "3")
+    alone, spread = bench.run_apart(*options), bench.run_apart(*options, "-n2")
+    assert alone.ret == spread.ret == pytest.ExitCode.USAGE_ERROR
+    assert refusal(alone) == refusal(spread) != []
+    assert "INTERNALERROR" not in spread.stdout.str() + spread.stderr.str()
+    assert not small.requests_to("/api/chat")
+    assert not bench.reports.exists()
+
+
+def test_one_model_of_several_that_is_missing_stops_no_workers(
+    bench: Bench, small: FakeOllama
+) -> None:
+    """The others are measured; its trials are errors, as without workers."""
+    bench.suite()
+    result = bench.run_apart("--model", "fake:1b,gone:1b", "-n2")
+    result.assert_outcomes(passed=3, errors=3)
+    assert small.loads
+
+
+def test_workers_with_servers_of_their_own_are_not_judged_from_here(
+    bench: Bench, small: FakeOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The controller's own OLLAMA_HOST being dead says nothing of theirs."""
+    bench.suite()
+    monkeypatch.setenv("OLLAMA_HOST", "http://127.0.0.1:1")
+    spec = f"2*popen//env:OLLAMA_HOST={small.host_port}"
+    result = bench.run_apart("--model", "fake:1b", "--dist", "load", "--tx", spec)
+    result.assert_outcomes(passed=3)
+
+
+def test_a_finished_run_needs_no_server_under_xdist(
+    bench: Bench, small: FakeOllama
+) -> None:
+    """What is not asked again is not looked for either."""
+    bench.suite()
+    bench.run_apart("--model", "fake:1b").assert_outcomes(passed=3)
+    small.stop()
+    run_id = bench.newest("summary.json").parent.name
+    bench.run_apart("--resume", run_id, "-n2").assert_outcomes(passed=3)
