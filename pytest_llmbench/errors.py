@@ -30,7 +30,8 @@
 Every `CallError` but `CallTimeout` and `MalformedCall` is the harness's, the
 network's or the server's fault: outcome `error`, which counts for nobody.
 `MalformedCall` is an answer the model got wrong: outcome `fail`.
-`CallTimeout` and `Unreachable` are what `--call-retries` tries again.
+`CallTimeout` and `Unreachable` (but for what is lasting) are what `--call-retries`
+tries again.
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ class CallError(LlmbenchError):
     """
 
     kind: ClassVar[str] = "call_error"
-    is_permanent: ClassVar[bool] = False
-    is_retried: ClassVar[bool] = False
+    is_permanent: bool = False
+    is_retried: bool = False
     partial: Any = None
 
     @property
@@ -116,10 +117,20 @@ class StallTimeout(CallTimeout):
 
 
 class Unreachable(CallError):
-    """No connection, or it broke before an answer began."""
+    """No connection, or it broke before an answer began.
+
+    Args:
+        is_lasting: it will be so in a few seconds too: the address is none, or the
+            server's certificate is not trusted. Then it is permanent, not retried.
+    """
 
     kind = "unreachable"
     is_retried = True
+
+    def __init__(self, message: str, *, is_lasting: bool = False) -> None:
+        super().__init__(message)
+        if is_lasting:
+            self.is_permanent, self.is_retried = True, False
 
 
 class Unauthorised(CallError):

@@ -191,7 +191,7 @@ OPTIONS: Final = (
         "call_retries",
         read_retries,
         0,
-        "retries after a time-out or a refused connection (default: 0)",
+        "retries after a time-out or a connection that gave no answer (default: 0)",
         "--call-retries",
         "N",
     ),

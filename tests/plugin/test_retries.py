@@ -22,6 +22,7 @@ from fake_ollama import (
     says,
     stalls,
 )
+from fault_cases import ADDRESSES, address_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -330,6 +331,20 @@ def test_a_server_that_starts_late_is_waited_for(
     bench.run_apart(*given, *options).assert_outcomes(passed=3)
     assert {r["outcome"] for r in bench.records()} == {"pass"}
     assert late_server.poll() is None
+
+
+def test_nobody_waits_for_another_certificate(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What seconds can't change ends the run at once, whatever the retries."""
+    bench.suite()
+    case = ADDRESSES["untrusted_certificate"]
+    words = ("--model", "fake:1b", "--call-retries", "5", "--reruns-delay", "600")
+    with address_of(case) as (url, _server):
+        monkeypatch.setenv("OLLAMA_HOST", url)
+        result = bench.pytester.runpytest_subprocess(*QUIET, *words, timeout=60)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "CERTIFICATE_VERIFY_FAILED" in result.stderr.str()
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,11 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.engine import Engine
 
 WIRE: Final = {name: case for name, case in CASES.items() if name not in ADDRESSES}
+LASTING: Final = {
+    "untrusted_certificate",
+    "misnamed_certificate",
+    "https_to_plain_text",
+}
 GROWTH: Final = Path(__file__).parents[1] / "fakes" / "peak_growth.py"
 SHORT: Final = "One two "
 """What the faulty server says where it answers in its own words."""
@@ -128,6 +133,15 @@ def test_a_fault_of_the_address(engine: Engine, name: str) -> None:
     """What keeps a connection from standing is one error with a way out."""
     with address_of(ADDRESSES[name]) as (url, _server):
         is_as_expected(engine, url, ADDRESSES[name])
+
+
+@pytest.mark.parametrize("name", sorted(ADDRESSES.keys() - SLOW.keys()))
+def test_only_what_seconds_can_mend_is_tried_again(engine: Engine, name: str) -> None:
+    """A server may come up; a certificate does not change while one waits."""
+    with address_of(ADDRESSES[name]) as (url, _server):
+        error = error_of(engine.ask(target_of(url), ADDRESSES[name].row.request))
+    assert error.is_retried == (name not in LASTING)
+    assert error.is_permanent == (name in LASTING)
 
 
 @pytest.mark.parametrize("name", WIRE)

@@ -28,6 +28,7 @@ from pytest_llmbench.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from pathlib import Path
 
 T = TypeVar("T")
 URL: Final = "http://127.0.0.1:1"
@@ -229,3 +230,32 @@ def test_a_refusal_is_named(address: str) -> None:
     """Nobody listening reads as what it is, whatever the loopback's name."""
     with pytest.raises(Unreachable, match="Connection refused"):
         fetched(f"http://{address}:1")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://x:99999", "is no URL (99999 is no port)"),
+        ("http://[zz]:1", "is no URL (Invalid IPv6 address"),
+        (f"http://{'a' * 64}.invalid", "is no host name"),
+        ("http://a..invalid", "is no host name"),
+        ("ftp://127.0.0.1:1", "unsupported protocol"),
+    ],
+)
+def test_an_address_that_is_none_is_not_tried_again(url: str, words: str) -> None:
+    """What is written wrongly is told at once, without a traceback."""
+    with pytest.raises(Unreachable) as caught:
+        fetched(url)
+    assert words in str(caught.value)
+    assert caught.value.is_permanent
+    assert not caught.value.is_retried
+
+
+def test_certificates_that_cannot_be_read_are_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A setting that names no file is the user's to mend."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+    with pytest.raises(Unreachable, match="SSL_CERT_FILE") as caught:
+        fetched("https://127.0.0.1:1")
+    assert not caught.value.is_retried

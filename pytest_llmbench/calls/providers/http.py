@@ -19,6 +19,7 @@ from pytest_llmbench.calls.providers.clients import Clients, timed_chunks
 from pytest_llmbench.calls.providers.direct import DirectTransport
 from pytest_llmbench.calls.providers.reasons import (
     advice_on,
+    is_lasting,
     is_no_http,
     reason_of,
 )
@@ -279,10 +280,10 @@ class HttpTransport:
             hint = advice_on(reason, self._hint)
             msg = f"{self.where} cannot be reached ({reason})"
             msg = f"{msg}; {hint}" if hint else msg
-            raise Unreachable(msg) from error
+            raise Unreachable(msg, is_lasting=is_lasting(error, reason)) from error
         except httpx.InvalidURL as error:
             msg = f"{self.where} is no URL ({error})"
-            raise Unreachable(msg) from error
+            raise Unreachable(msg, is_lasting=True) from error
         except httpx.HTTPError as error:
             msg = f"{self.where}: {str(error) or type(error).__name__}"
             raise ProtocolFault(msg) from error
@@ -303,6 +304,11 @@ def _url(text: str) -> httpx.URL:
     if (url.port or 0) > _MAX_PORT:
         msg = f"{url.port} is no port"
         raise httpx.InvalidURL(msg)
+    try:
+        url.raw_host.decode("ascii").encode("idna")
+    except UnicodeError:  # the resolver would stumble over it
+        msg = f"{url.host} is no host name"
+        raise httpx.InvalidURL(msg) from None
     return url
 
 

@@ -23,6 +23,15 @@ _TLS_ADVICE: Final = {
     "closed in the TLS handshake": "does it speak https?",
 }
 
+_LASTING: Final = ("SSL_CERT_", "CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER")
+"""Words of reasons that stand in settings and certificates, not in what is up."""
+
+
+def is_lasting(error: httpx.TransportError, reason: str) -> bool:
+    """Whether asking again in some seconds must come to the same."""
+    is_no_scheme = isinstance(error, httpx.UnsupportedProtocol)
+    return is_no_scheme or any(word in reason for word in _LASTING)
+
 
 def advice_on(reason: str, hint: str) -> str:
     """Return what a person can do; `hint` where encryption is not at fault."""
