@@ -41,8 +41,17 @@ class Alias(Struct, frozen=True, kw_only=True):
 
     def to_json(self) -> dict[str, Any]:
         """Return the alias as plain JSON, without a password in its addresses."""
-        urls = [re.sub("//[^/]*@", "//", url) for url in self.base_urls]
+        urls = [without_password(url) for url in self.base_urls]
         return {**asdict(self), "base_urls": urls}
+
+
+def without_password(url: str) -> str:
+    """Return an address that may be shown and stored.
+
+    >>> without_password("http://me:secret@box:11434")
+    'http://box:11434'
+    """
+    return re.sub("//[^/]*@", "//", url)
 
 
 def read_aliases(value: object, file: str) -> dict[str, Alias]:

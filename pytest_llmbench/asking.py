@@ -63,15 +63,16 @@ class Asker:
             self._targets[model] = self._settings.targets(model)
         return self._targets[model]
 
-    def leave_out(self, target: Target) -> bool:
-        """Ask an endpoint no trial; its model has another.
+    def leave_out(self, target: Target, *, is_out: bool) -> None:
+        """Ask an endpoint no trial while its model has another, or ask it again."""
+        if is_out:
+            self._left_out.add(target)
+        else:
+            self._left_out.discard(target)
 
-        Returns:
-            Whether it was asked until now.
-        """
-        is_new = target not in self._left_out
-        self._left_out.add(target)
-        return is_new
+    def left_out(self, model: ModelName) -> list[Target]:
+        """Return the endpoints of a model that are asked no trial."""
+        return [target for target in self.targets(model) if target in self._left_out]
 
     def plan(self, trials: Sequence[Trial], bars: Sequence[object]) -> None:
         """Note what will be asked, in order.

@@ -116,7 +116,7 @@ def plan_lines(session: BenchSession, items: Sequence[pytest.Item]) -> list[str]
         *_resumed_lines(session, len(trials)),
         *retry_lines(session.config, retries),
         f"llmbench: records go to {session.settings.shown(session.folder.path)}",
-        *header_lines(session.ledger.sighting),
+        *header_lines(session.ledger.sighting, session.trials.left_out()),
     ]
 
 

@@ -12,7 +12,7 @@ from pytest_llmbench.opening import inventory_json
 from pytest_llmbench.policy.baseline import Baseline
 from pytest_llmbench.policy.decision import decide, gate_met
 from pytest_llmbench.policy.feedback import RunEvidence, harness_feedback
-from pytest_llmbench.report.guard import warnings
+from pytest_llmbench.report.guard import left_out_note, warnings
 from pytest_llmbench.report.markdown import markdown
 from pytest_llmbench.report.view import RunView, job_view
 from pytest_llmbench.runs.folder import RESULTS, write_json
@@ -163,6 +163,7 @@ def _summary_json(
         "gate_is_met": conclusion.gate_is_met,
         "replay_of": ledger.replay_of,
         "resumed": _resumed(ledger),
+        "notes": list(conclusion.view.notes),
     }
 
 
@@ -254,6 +255,7 @@ def _notes(ledger: Ledger) -> Iterator[str]:
     for warmup in warmups:
         if warmup.status == "failed":
             yield f"warm-up of {warmup.model} failed: {warmup.detail}"
+    yield from map(left_out_note, ledger.left_out)
     yield from _other_builds(ledger)
     yield from ledger.notes
     yield from _resumed_notes(ledger)

@@ -58,7 +58,8 @@ def guard_workers(
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None and not fault:
         reporter.ensure_newline()
-        for line in header_lines(session.ledger.sighting):
+        left_out = session.trials.left_out()
+        for line in header_lines(session.ledger.sighting, left_out):
             reporter.write_line(line)
     return fault
 

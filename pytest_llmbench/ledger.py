@@ -11,6 +11,7 @@ from pytest_llmbench.analysis.summary import plan_from_json
 from pytest_llmbench.analysis.trials import JUDGED
 from pytest_llmbench.calls.debuglog import masked
 from pytest_llmbench.calls.request import WarmupResult
+from pytest_llmbench.policy.guard import LeftOut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,6 +56,7 @@ class Ledger:
         self._resumption: Resumption | None = None
         self._open: set[str] = set()
         self._facts: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._left_out: dict[tuple[str, str], LeftOut] = {}
         self._warmups: dict[tuple[str, str], WarmupResult] = {}
         self.options: dict[str, dict[str, Any]] = {}
         self.before: dict[str, Any] | None = None
@@ -93,6 +95,11 @@ class Ledger:
     def warmups(self) -> list[WarmupResult]:
         """How warming each model at each server went."""
         return list(self._warmups.values())
+
+    @property
+    def left_out(self) -> list[LeftOut]:
+        """Addresses that were asked nothing, to the end or at first."""
+        return list(self._left_out.values())
 
     def known(self, model: str, name: str) -> list[str]:
         """Return a fact's values at a model's servers, each once; without blanks."""
@@ -138,12 +145,18 @@ class Ledger:
         for one in news:
             if "changed" in one:
                 self.changed_prompts.add(one["changed"])
-            if "note" in one and one["note"] not in self.notes:
-                self.notes.append(one["note"])
+            if "left_out" in one:
+                self._take_left_out(LeftOut(**one["left_out"]))
             if "facts" in one:
                 self._take_facts(one["facts"])
             if "warmup" in one:
                 self._take_warmup(WarmupResult(**one["warmup"]))
+
+    def _take_left_out(self, one: LeftOut) -> None:
+        """Keep the last word on an address: what has come back is asked to the end."""
+        known = self._left_out.get((one.model, one.server))
+        if known is None or one.is_back:
+            self._left_out[one.model, one.server] = one
 
     def _take_facts(self, facts: dict[str, Any]) -> None:
         # Two machines may each know their server by the same address.

@@ -261,6 +261,9 @@ class BenchSession:
                 break
             time.sleep(retry_delay_s(self.config))
             faults = self._model_faults(specs)
+        for spec in [] if faults else specs:
+            if len(self.settings.targets(spec.model)) > 1:
+                self.trials.check(spec)  # the header names those that are not there
         return "\n".join(dict.fromkeys(map(str, faults)))
 
     def _model_faults(self, specs: Sequence[Spec]) -> list[CallError]:

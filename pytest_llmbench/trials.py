@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import asdict, replace
 
+from pytest_llmbench.aliases import without_password
 from pytest_llmbench.asking import Asker
 from pytest_llmbench.calls.providers import outlives_caller
 from pytest_llmbench.calls.request import WarmupResult
 from pytest_llmbench.conversation import Dialogue
 from pytest_llmbench.errors import CallError, CheckBroken
+from pytest_llmbench.policy.guard import LeftOut
 from pytest_llmbench.runs.record import Fault, Record
 from pytest_llmbench.verdicts import judged
 
@@ -70,6 +73,8 @@ class Trials:
         self.asker = Asker(settings, engine, extras.variants, is_strict=is_strict)
         self._states: dict[Target, _ModelState] = {}
         self._ready: set[Job] = set()
+        self._runs: dict[Job, int] = {}
+        self._left_out: dict[tuple[Target, str], LeftOut] = {}
         self._news: list[dict[str, Any]] = []
         self._in_hand: Callable[[], Record] | None = None
         self._again: Trial | None = None
@@ -78,21 +83,39 @@ class Trials:
         """Identify the spec's model, once; return why it can't be asked.
 
         Only a fault that stays is remembered: a server may come back. Of several
-        endpoints, one that can be asked is enough; the others are left out, with
-        a note in the summary.
+        endpoints, one that can be asked is enough; the others are left out until a
+        later look finds them.
         """
-        faults = {
-            target: fault
-            for target in self.asker.targets(spec.model)
-            if (fault := self._check(target, str(spec.model))) is not None
-        }
-        if len(faults) == len(self.asker.targets(spec.model)):
-            return next(iter(faults.values()))
+        model = str(spec.model)
+        targets = self.asker.targets(spec.model)
+        faults = {target: self._check(target, model) for target in targets}
+        if None not in faults.values():
+            return faults[targets[0]]
         for target, fault in faults.items():
-            if self.asker.leave_out(target):
-                told = f"{spec.model}: {target.base_url} is left out: {fault}"
-                self._news.append({"note": told})
+            self.asker.leave_out(target, is_out=fault is not None)
+            self._tell_left_out(target, model, fault)
         return None
+
+    def _tell_left_out(
+        self, target: Target, model: str, fault: CallError | None
+    ) -> None:
+        """Have the summary hear of an endpoint that goes, or comes back."""
+        known = self._left_out.get((target, model))
+        if fault is not None:
+            server = without_password(target.base_url)
+            reason = str(fault).partition("\n")[0]
+            one = LeftOut(model=model, server=server, fault=reason)
+        elif known is not None:
+            one = replace(known, is_back=True)
+        else:
+            return
+        if one != known:
+            self._left_out[target, model] = one
+            self._news.append({"left_out": asdict(one)})
+
+    def left_out(self) -> list[LeftOut]:
+        """Return the endpoints that are asked no trial while others are."""
+        return [one for one in self._left_out.values() if not one.is_back]
 
     def _check(self, target: Target, model: str) -> CallError | None:
         state = self._states.setdefault(target, _ModelState())
@@ -116,9 +139,12 @@ class Trials:
     def prepare(self, trial: Trial) -> WarmupResult | None:
         """Warm the trial's model before its first trial, once per run and machine.
 
+        As a spec's next run begins, endpoints that were left out are looked at again.
+
         Returns:
             The result on the first call for a model; None afterwards.
         """
+        self._begin_run(trial)
         if trial.job in self._ready or self.check(trial.spec) is not None:
             return None
         result: WarmupResult | None = None
@@ -131,6 +157,16 @@ class Trials:
                 result = result or state.warmup
         self._ready.add(trial.job)
         return result
+
+    def _begin_run(self, trial: Trial) -> None:
+        """Forget what keeps endpoints out if this is the first trial of another run."""
+        before = self._runs.get(trial.job, trial.run)
+        self._runs[trial.job] = trial.run
+        if before == trial.run:
+            return
+        for target in self.asker.left_out(trial.spec.model):
+            self._states[target].fault = None
+            self._ready.discard(trial.job)
 
     def _warmed(self, target: Target, trial: Trial) -> WarmupResult:
         if trial.spec.warm_up:

@@ -54,6 +54,21 @@ class Machine(Struct, frozen=True, kw_only=True):
     load_per_core: float | None = None
 
 
+class LeftOut(Struct, frozen=True, kw_only=True):
+    """One address of a model with several that no trial is put to.
+
+    Attributes:
+        server: the address, without a password.
+        fault: why it can't be asked, in one line.
+        is_back: it answered at a later look, and is asked since.
+    """
+
+    model: str
+    server: str
+    fault: str
+    is_back: bool = False
+
+
 class Finding(Struct, frozen=True, kw_only=True):
     """One thing that was looked at before the run.
 

@@ -11,9 +11,15 @@ from pytest_llmbench.report.numbers import percent, size, size_of
 from pytest_llmbench.report.plain import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from pytest_llmbench.policy.guard import Finding, FindingKind, Machine, Sighting
+    from pytest_llmbench.policy.guard import (
+        Finding,
+        FindingKind,
+        LeftOut,
+        Machine,
+        Sighting,
+    )
 
 _LATE_YEAR: Final = "2100"
 """Ollama shows a model that is kept for ever as one that leaves in 2318."""
@@ -36,7 +42,15 @@ def warnings(sighting: Sighting | None) -> list[str]:
     return [finding_text(finding) for finding in found]
 
 
-def header_lines(sighting: Sighting | None) -> list[str]:
+def left_out_note(one: LeftOut) -> str:
+    """Say which address was left out, and whether it stayed so."""
+    so = "left out until it answered" if one.is_back else "left out"
+    return plain(f"an address of {one.model} was {so}: {one.fault}")
+
+
+def header_lines(
+    sighting: Sighting | None, left_out: Iterable[LeftOut] = ()
+) -> list[str]:
     """Return the lines that stand below the plan, each within 80 columns.
 
     Only a path or an address that is longer than that is not broken.
@@ -45,6 +59,13 @@ def header_lines(sighting: Sighting | None) -> list[str]:
         return []
     texts = [*_idle(sighting), *_free(sighting.machine)]
     texts += [f"warning: {text}" for text in warnings(sighting)]
+    texts += [
+        plain(
+            f"warning: an address of {one.model} is left out, and looked at again"
+            f" before each run: {one.fault}"
+        )
+        for one in left_out
+    ]
     return [line for text in texts for line in _wrapped(f"llmbench: {text}")]
 
 

@@ -63,6 +63,7 @@ VOLATILE = {
     "expires_at",
     "evidence",
     "residency",
+    "notes",
 }
 """What differs between any two runs, in summary.json."""
 

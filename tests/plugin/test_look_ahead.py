@@ -293,20 +293,6 @@ def test_trials_are_spread_over_all_addresses(twelve: Bench, serve: Serve) -> No
     assert sorted(seen.values()) == sorted(counts)
 
 
-def test_an_address_that_is_down_is_left_out(twelve: Bench, serve: Serve) -> None:
-    """Its trials go to the others, and the summary says so."""
-    server = serve(numbered_model())
-    down = "http://127.0.0.1:1"
-    settings = twelve.pytester.path / "llmbench.toml"
-    settings.write_text(alias(down, server.url))
-    result = twelve.run("--model", "both", "--runs", "2")
-    result.assert_outcomes(passed=24)
-    result.stdout.fnmatch_lines([f"*{down} is left out: *"])
-    assert len(asked(server)) == 24
-    text = twelve.newest("summary.md").read_text()
-    assert text.count("is left out") == 1
-
-
 def test_a_spec_that_is_given_up_leaves_its_calls(twelve: Bench, serve: Serve) -> None:
     """`--fail-fast` cancels what is in flight: no late call is waited for."""
     model = numbered_model(late=range(3, 13))
