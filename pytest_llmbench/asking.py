@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from pytest_llmbench.calls.debuglog import TRIAL
 from pytest_llmbench.calls.lookahead import LookAhead
 from pytest_llmbench.calls.providers import is_local
 from pytest_llmbench.calls.request import CallRequest
@@ -141,6 +142,7 @@ class Asker:
     async def ask(self, index: int, server: Server, queued_ns: int) -> Dialogue:
         """Put a trial's prompt to its model, all its turns."""
         trial = self._trials[index]
+        TRIAL.set(trial.trial_id)  # each trial is asked in a task of its own
         reason = self.given_up(trial.job.spec_text)
         if reason:
             return Dialogue(skip_reason=reason)

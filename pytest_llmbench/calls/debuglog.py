@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextvars import ContextVar
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
@@ -11,6 +13,11 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.clock import Clock
 
 SECRET_WORDS: Final = ("key", "token", "authorization", "secret", "password")
+
+TRIAL: Final[ContextVar[str]] = ContextVar("llmbench_trial", default="")
+"""The trial for which the current task calls; empty for warm-ups."""
+
+_CALL: Final[ContextVar[int]] = ContextVar("llmbench_call", default=0)
 
 
 class WireLog(Protocol):
@@ -26,16 +33,22 @@ class WireLog(Protocol):
 
 
 class DebugLog:
-    """Appends one JSON object per line: `sent` and `received` events."""
+    """Appends one JSON object per line: `sent` and `received` events.
+
+    A call is one request with its response. It lives in one asyncio task, which is
+    how what comes back is told from that of other calls in flight.
+    """
 
     def __init__(self, path: Path, clock: Clock) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Half a surrogate pair becomes the escape that JSON has for it.
         self._file = path.open("a", encoding="utf-8", errors="backslashreplace")
         self._clock = clock
+        self._numbers = count(1)
 
     def request(self, url: str, body: object) -> None:
         """Note a request that is about to be sent, its secrets masked."""
+        _CALL.set(next(self._numbers))
         self._write({"event": "sent", "url": url, "body": masked(body)})
 
     def line(self, data: bytes) -> None:
@@ -47,7 +60,8 @@ class DebugLog:
         self._file.close()
 
     def _write(self, event: dict[str, Any]) -> None:
-        stamped = {"at": self._clock.utc().isoformat(), **event}
+        whose = {"call": _CALL.get(), "trial": TRIAL.get()}
+        stamped = {"at": self._clock.utc().isoformat(), **whose, **event}
         self._file.write(json.dumps(stamped, ensure_ascii=False) + "\n")
         self._file.flush()
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
-from bench_project import SMALL_SUITE
+from bench_project import SMALL_ANSWERS, SMALL_SUITE
+from fake_ollama import (
+    FakeModel,
+    FakeOllama,
+    FakeSettings,
+    answers_by_prompt,
+    says,
+)
 
 if TYPE_CHECKING:
     from bench_project import Bench
-    from fake_ollama import FakeOllama
 
 WRONG = SMALL_SUITE.replace("exact: READY", "exact: NEVER")
 
@@ -110,6 +117,42 @@ def test_debug_log_holds_requests_and_replies(bench: Bench, small: FakeOllama) -
     assert "Reply with exactly READY." in text
     assert '"event": "received"' in text
     assert small.loads
+
+
+@pytest.mark.parametrize("more", [(), ("--isolate-call",)])
+def test_debug_log_tells_calls_in_flight_apart(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    """Each event has its call's number and its trial, however they are mixed."""
+    right = answers_by_prompt(SMALL_ANSWERS, says("4"))
+    model = FakeModel(answer=right, decode_tokens_per_s=50.0)
+    bench.suite()
+    with FakeOllama(model, settings=FakeSettings(num_parallel=3)) as server:
+        monkeypatch.setenv("OLLAMA_HOST", server.url)
+        bench.run("--model", "fake:1b", "--debug-log", "--concurrency", "3", *more)
+    text = next(bench.reports.glob("2*/*/debug/*.jsonl")).read_text("utf-8")
+    events = [json.loads(line) for line in text.splitlines()]
+    asked = [event for event in events if event["event"] == "sent"]
+    assert [event["call"] for event in asked] == list(range(1, len(asked) + 1))
+    whole = {}
+    for event in asked:
+        lines = [
+            json.loads(one["line"])
+            for one in events
+            if one["call"] == event["call"] and one["event"] == "received"
+        ]
+        assert lines[-1]["done"]
+        said = "".join(line["message"]["content"] for line in lines)
+        whole[event["body"]["messages"][-1]["content"]] = said, event["trial"]
+    assert whole["Reply with exactly READY."] == ("READY", trial_id_of(bench, "P3"))
+    assert whole["Which tools do you have?"][1] == trial_id_of(bench, "P2")
+    assert whole["What is 2+2?"] == ("4", "")
+
+
+def trial_id_of(bench: Bench, prompt_id: str) -> str:
+    """Return the id of the one trial of a prompt."""
+    (found,) = [r for r in bench.records() if r["prompt_id"] == prompt_id]
+    return str(found["trial_id"])
 
 
 def test_without_debug_log_there_is_none(bench: Bench, small: FakeOllama) -> None:

@@ -78,15 +78,15 @@ def test_a_log_is_one_json_object_per_line(tmp_path: Path) -> None:
     log.line(b'{"a": "\xff"}')
     text = (tmp_path / "debug" / "calls.jsonl").read_text("utf-8")
     log.close()
-    at = "2026-11-21T09:00:00+00:00"
+    whose = {"at": "2026-11-21T09:00:00+00:00", "call": 1, "trial": ""}
     assert [json.loads(line) for line in text.splitlines()] == [
         {
-            "at": at,
+            **whose,
             "event": "sent",
             "url": "http://h/api/chat",
             "body": {"model": "é\ud800", "api_key": "***"},
         },
-        {"at": at, "event": "received", "line": '{"a": "\ufffd"}'},
+        {**whose, "event": "received", "line": '{"a": "\ufffd"}'},
     ]
 
 
