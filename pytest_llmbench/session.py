@@ -72,13 +72,22 @@ def session_of(config: pytest.Config) -> BenchSession:
     return config.stash[_SESSION]
 
 
+def settings_of(config: pytest.Config) -> Settings:
+    """Read the settings without beginning a session.
+
+    Raises:
+        SettingsError, SpecError: they cannot be read.
+    """
+    return read_settings(config, _extras(config).variants)
+
+
 def readable_settings(config: pytest.Config) -> Settings | None:
     """Return the settings without beginning a session; None if they are wrong."""
     session = active_session(config)
     if session is not None:
         return session.settings
     try:
-        return read_settings(config, _extras(config).variants)
+        return settings_of(config)
     except UsageFault:
         return None
 

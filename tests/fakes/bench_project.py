@@ -122,6 +122,11 @@ class Bench:
             ),
         )
 
+    def doctor(self, *args: str) -> pytest.RunResult:
+        """Run `llmbench doctor` in a process of its own."""
+        code = "from pytest_llmbench.cli import main; raise SystemExit(main())"
+        return self.pytester.run(sys.executable, "-c", code, "doctor", *args)
+
     def newest(self, name: str) -> Path:
         """Return a file of the newest run."""
         return max(self.reports.glob(f"2*/*/{name}"))

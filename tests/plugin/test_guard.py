@@ -11,8 +11,6 @@ from fake_nvidia_smi import CARD, put_nvidia_smi
 from fake_ollama import FakeModel, answers_by_prompt, says
 from fake_ollama_probe import preload
 
-from pytest_llmbench.cli import main
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -205,16 +203,17 @@ def test_too_little_vram_is_a_warning(
 
 
 def test_doctor_shows_the_same_findings(
+    bench: Bench,
     shared: FakeOllama,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """One line per finding, its level first; a busy server is no fault of it."""
     put_nvidia_smi(tmp_path, monkeypatch, CARD)
     preload(shared, model="other:7b")
-    assert main(["doctor", "--model", "fake:1b"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    result = bench.doctor("--model", "fake:1b")
+    assert result.ret == 0
+    lines = result.outlines
     assert "ok        the GPU is at 0 %" in lines
     assert "ok        fake:1b needs 1.2 GiB of VRAM, 7 GiB is free" in lines
     start = f"busy      ollama at {shared.url} holds another model: other:7b"
