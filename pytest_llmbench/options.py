@@ -233,7 +233,7 @@ OPTIONS: Final = (
         "require_idle",
         read_switch,
         default=False,
-        help="stop before the first trial if a local server is busy with other work",
+        help="stop before the first trial if a server is busy with other work",
         flag="--require-idle",
     ),
     Option(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_llmbench.calls.request import LoadedModel, Occupancy
 from pytest_llmbench.options import (
     GATES,
     OPTIONS,
@@ -22,6 +23,7 @@ from pytest_llmbench.options import (
     read_switch,
     read_text,
 )
+from pytest_llmbench.policy.guard import Machine, sighting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,3 +184,22 @@ def test_options_are_told_apart() -> None:
         assert not option.flag or option.flag == f"--{option.key.replace('_', '-')}"
         is_switch = option.read is read_switch
         assert bool(option.metavar) == (bool(option.flag) and not is_switch)
+
+
+def help_of(key: str) -> str:
+    """Return what `--help` says of an option."""
+    (option,) = [option for option in OPTIONS if option.key == key]
+    return option.help
+
+
+def test_any_server_may_be_busy() -> None:
+    """Another model is other work at a server on any machine: the help says no less."""
+    elsewhere = Occupancy(
+        server="ollama at there",
+        is_local=False,
+        loaded=(LoadedModel(name="other:7b"),),
+    )
+    found = sighting(Machine(), [elsewhere]).at_least("busy")
+    assert [one.finding for one in found] == ["other_model"]
+    assert "if a server is busy" in help_of("require_idle")
+    assert "local" not in help_of("require_idle")
