@@ -30,7 +30,7 @@ class Alias(Struct, frozen=True, kw_only=True):
         base_urls: where its servers are, each once; empty for the provider's
             default. Several serve the same model, and share its trials.
         options: sampling options of every call.
-        concurrency: calls in flight per server; None for the provider's default.
+        concurrency: calls in flight per address; None for the provider's default.
     """
 
     provider: str

@@ -206,8 +206,8 @@ OPTIONS: Final = (
         "concurrency",
         read_count,
         None,
-        "calls in flight at once per server (default: 1 for a local server, 8 for a"
-        " remote one)",
+        "calls in flight at once per address (default: the provider's, 1 for ollama"
+        " and embedded)",
         "--concurrency",
         "N",
     ),

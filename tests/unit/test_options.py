@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmbench.calls.request import LoadedModel, Occupancy
+from pytest_llmbench.calls.clock import SystemClock
+from pytest_llmbench.calls.providers import SPOKEN, open_provider
+from pytest_llmbench.calls.request import LoadedModel, Occupancy, Target
 from pytest_llmbench.options import (
     GATES,
     OPTIONS,
@@ -24,6 +26,7 @@ from pytest_llmbench.options import (
     read_text,
 )
 from pytest_llmbench.policy.guard import Machine, sighting
+from pytest_llmbench.runs.schemas import load_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,6 +193,17 @@ def help_of(key: str) -> str:
     """Return what `--help` says of an option."""
     (option,) = [option for option in OPTIONS if option.key == key]
     return option.help
+
+
+def test_the_default_of_concurrency_is_every_providers() -> None:
+    """What help and schema call the default is what the dialects have."""
+    words = "1 for ollama and embedded"
+    for provider in SPOKEN:
+        target = Target(provider=provider, model="m", base_url="http://127.0.0.1:1")
+        assert open_provider(target, SystemClock(), None).slots == 1
+        assert provider in words
+    assert words in help_of("concurrency")
+    assert words in str(load_schema("config"))
 
 
 def test_any_server_may_be_busy() -> None:
