@@ -67,7 +67,12 @@ def conclude(ledger: Ledger, settings: Settings, now: datetime) -> Conclusion:
     view = RunView(
         run_id=ledger.folder.run_id,
         jobs=tuple(
-            job_view(job, decision, ledger.warmup(job.model))
+            job_view(
+                job,
+                decision,
+                ledger.warmup(job.model),
+                calls_at_once=_calls_at_once(job.model, settings),
+            )
             for job, decision in zip(summaries, decisions, strict=True)
         ),
         gate=_gate_text(settings.gate, met),
@@ -89,6 +94,16 @@ def conclude(ledger: Ledger, settings: Settings, now: datetime) -> Conclusion:
         _promote(settings, conclusion, summary)
         _write_feedback(settings)
     return conclusion
+
+
+def _calls_at_once(name: str, settings: Settings) -> int:
+    """Return how many calls a model's addresses may have in flight together."""
+    return sum(
+        settings.concurrency_of(model) or 1  # the default of all that are spoken to
+        for model in settings.models
+        if str(model) == name
+        for _address in settings.targets(model)
+    )
 
 
 def baseline_of_spec(settings: Settings) -> dict[str, Any] | None:

@@ -30,6 +30,9 @@ LETTERS: Final[Mapping[str | None, str]] = {
 }
 """One letter per outcome in the grid; `-` where a planned trial has no record."""
 
+_QUEUE_MS: Final = 5.0
+"""A wait for a slot up to this is the client's own work and says nothing."""
+
 
 class GridRow(Struct, frozen=True, kw_only=True):
     """One prompt of the grid.
@@ -109,9 +112,17 @@ class RunView(Struct, frozen=True, kw_only=True):
 
 
 def job_view(
-    job: JobSummary, decision: Decision, warmup: WarmupResult | None
+    job: JobSummary,
+    decision: Decision,
+    warmup: WarmupResult | None,
+    *,
+    calls_at_once: int = 1,
 ) -> JobView:
-    """Turn a summary and its decision into text cells."""
+    """Turn a summary and its decision into text cells.
+
+    Args:
+        calls_at_once: how many the model's servers may have in flight together.
+    """
     return JobView(
         spec=job.spec,
         suite=job.suite,
@@ -120,7 +131,7 @@ def job_view(
         rows=tuple(_row(prompt) for prompt in job.prompts),
         run_accuracies=tuple(numbers.bare_percent(run.accuracy) for run in job.runs),
         patterns=tuple(_patterns(job.prompts)),
-        facts=tuple(_facts(job, warmup)),
+        facts=tuple(_facts(job, warmup, calls_at_once)),
         gates=tuple(_gate(gate) for gate in decision.gates),
         baseline=decision.baseline_spec or "",
         differences=decision.differences,
@@ -150,7 +161,9 @@ def _patterns(prompts: Sequence[PromptSummary]) -> Iterator[PatternView]:
         yield PatternView(kind=kind, prompt_ids=tuple(ids), evidence=evidence)
 
 
-def _facts(job: JobSummary, warmup: WarmupResult | None) -> Iterator[tuple[str, str]]:
+def _facts(
+    job: JobSummary, warmup: WarmupResult | None, calls_at_once: int
+) -> Iterator[tuple[str, str]]:
     yield "accuracy", _accuracy(job)
     yield from _score_facts(job)
     if job.categories:
@@ -163,6 +176,8 @@ def _facts(job: JobSummary, warmup: WarmupResult | None) -> Iterator[tuple[str, 
         yield "E2E", _series(job.latency.e2e_ms) + _timed_out(job)
         yield "load", _load(job.latency.load_ms)
         yield from _isolation(job.latency.isolation_ms)
+        if calls_at_once > 1:
+            yield from _queue(job.latency.queue_ms)
         yield from _rate(job)
     if job.outcomes["error"]:
         share = numbers.percent(job.error_rate)
@@ -236,6 +251,11 @@ def _load(series: Percentiles) -> str:
 def _isolation(series: Percentiles) -> Iterator[tuple[str, str]]:
     if series.n:
         yield "isolation", f"{_series(series)}, in none of the above"
+
+
+def _queue(series: Percentiles) -> Iterator[tuple[str, str]]:
+    if max(series.p50 or 0.0, series.p95 or 0.0) > _QUEUE_MS:
+        yield "queue", f"{_series(series)}, in none of the above"
 
 
 def _timed_out(job: JobSummary) -> str:

@@ -163,6 +163,24 @@ def test_without_debug_log_there_is_none(bench: Bench, small: FakeOllama) -> Non
     assert small.loads
 
 
+@pytest.mark.parametrize("at_once", ["1", "4"])
+def test_waits_for_a_slot_are_shown_where_calls_overlap(
+    bench: Bench, small: FakeOllama, at_once: str
+) -> None:
+    """The summary has a line for them, beside the latencies that don't hold them."""
+    bench.suite()
+    bench.run("--model", "fake:1b")
+    lines = bench.records()
+    for line in lines:
+        line["reply"]["timings"]["queue_ms"] = 300.0
+    path = bench.pytester.path / "waited.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n", "utf-8")
+    result = bench.run("--replay", str(path), "--concurrency", at_once)
+    shown = "queue          p50 300 ms, p95 at n>=20 (n=3), in none of the above"
+    assert (shown in result.stdout.str()) == (at_once == "4")
+    assert small.loads
+
+
 def test_hostile_text_reaches_neither_terminal_nor_markdown(
     bench: Bench, small: FakeOllama
 ) -> None:

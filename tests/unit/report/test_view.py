@@ -29,11 +29,14 @@ def view(grid: dict[str, str], baseline: Baseline | None = None) -> JobView:
     return job_view(summary, decide(summary, PolicyThresholds(), baseline, {}), None)
 
 
-def facts(grid: dict[str, str], **changes: object) -> dict[str, str]:
+def facts(
+    grid: dict[str, str], calls_at_once: int = 1, **changes: object
+) -> dict[str, str]:
     """Return the facts of a grid by their label."""
     summary = make_summary(grid, **changes)
     decision = decide(summary, PolicyThresholds(), None, {})
-    return dict(job_view(summary, decision, None).facts)
+    shown = job_view(summary, decision, None, calls_at_once=calls_at_once)
+    return dict(shown.facts)
 
 
 def test_rows_have_one_letter_per_run() -> None:
@@ -92,6 +95,34 @@ def test_isolation_is_shown_where_there_is_any() -> None:
     assert found["isolation"] == "p50 85 ms, p95 85 ms (n=84), in none of the above"
     assert list(found).index("isolation") == list(found).index("load") + 1
     assert "isolation" not in facts(MAIN_EXAMPLE)
+
+
+@pytest.mark.parametrize(
+    ("calls_at_once", "queue_ms", "is_shown"),
+    [(1, 40.0, False), (4, 5.0, False), (4, 40.0, True), (4, None, False)],
+)
+def test_the_queue_is_shown_where_it_matters(
+    calls_at_once: int,
+    queue_ms: float | None,
+    is_shown: bool,  # noqa: FBT001 - one fact
+) -> None:
+    """Where calls overlap and waited for a slot, in the form of the latencies."""
+    reply = make_reply(queue_ms=queue_ms)
+    found = facts(MAIN_EXAMPLE, calls_at_once, reply=reply)
+    expected = "p50 40 ms, p95 40 ms (n=84), in none of the above"
+    assert found.get("queue") == (expected if is_shown else None)
+
+
+def test_a_few_long_waits_show_the_queue() -> None:
+    """A p95 above the limit is enough: half of the calls wait for nothing."""
+    records = make_records({"P1": "P" * 40})
+    waits = [0.0] * 30 + [40.0] * 10
+    replies = (make_reply(queue_ms=wait) for wait in waits)
+    records = [replace(r, reply=one) for r, one in zip(records, replies, strict=True)]
+    summary = summarise(records, make_plan({"P1": "P" * 40}))
+    decision = decide(summary, PolicyThresholds(), None, {})
+    found = dict(job_view(summary, decision, None, calls_at_once=2).facts)
+    assert found["queue"].startswith("p50 0.0 ms, p95 40 ms")
 
 
 def test_p95_waits_for_twenty() -> None:
