@@ -69,8 +69,10 @@ class RunFolder:
     def append(self, record: Record) -> None:
         """Append one line to results.jsonl and flush it.
 
-        After a `kill -9` every line before the call in flight is there. A last
-        line that such a kill has cut off makes way for the first new one.
+        After a `kill -9` the line of every trial is there whose report pytest has
+        logged. What such a kill costs is in this process's memory only: calls in
+        flight, and replies answered ahead but not yet judged; docs/resume.md says how
+        many. A last line that it has cut off makes way for the first new one.
         """
         results = self.hold()
         if not self._is_whole:

@@ -109,6 +109,42 @@ def test_a_failure_that_stops_cancels_what_is_in_flight(
     assert_cancelled(server, in_flight)
 
 
+HOLDS: Final = """
+import pathlib
+import time
+
+def pytest_runtest_teardown(item):
+    if "P3[" in item.name:
+        pathlib.Path("held").touch()
+        time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+@pytest.mark.parametrize(("option", "per_slot"), [("", 5), ("--maxfail=9", 1)])
+def test_a_kill_costs_what_was_asked_and_not_judged(
+    bench: Bench, serve: Serve, slots: int, option: str, per_slot: int
+) -> None:
+    """Behind the last report at most five trials per slot, one where pytest may stop.
+
+    docs/resume.md says so.
+    """
+    server = serve(numbered_model(), settings=PARALLEL)
+    bench.suite(numbered_suite(24), "numbered")
+    bench.pytester.makepyfile(holds=HOLDS)
+    options = ("-p", "holds", *slots_of(slots), *([option] if option else []))
+    process = bench.start(*RUN, *options)
+    is_held = wait_until((bench.pytester.path / "held").exists, 30.0)
+    time.sleep(0.3)  # calls ahead go on meanwhile
+    process.kill()
+    text = process.communicate()[0].decode()
+    assert is_held, text
+    assert recorded(bench) == [1, 2, 3]
+    lost = sorted(asked(server))[3:]
+    assert lost == list(range(4, 4 + len(lost)))
+    assert slots * (per_slot // 2) < len(lost) <= slots * per_slot
+
+
 @SIGNALS
 @AT_CONCURRENCY
 def test_a_signal_cancels_what_is_in_flight(
