@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from bench_project import SMALL_SUITE
+from bench_project import SMALL_SUITE, steady
 
 if TYPE_CHECKING:
     from bench_project import Bench
@@ -57,6 +57,21 @@ def test_an_own_run_is_judged_again_without_asking(
     result.assert_outcomes(passed=6, failed=3)
     result.stdout.fnmatch_lines(["*other versions of these prompts: P3*"])
     assert len(small.requests) == asked
+
+
+def test_workers_judge_a_replay_without_a_server(
+    bench: Bench, small: FakeOllama
+) -> None:
+    """With `-n` the trials are shared out as `--dist` asks; the summary is the same."""
+    bench.suite()
+    bench.run("--model", "fake:1b", "--runs", "4")
+    small.stop()
+    options = ("--replay", str(bench.newest("results.jsonl")), "--runs", "4")
+    bench.run_apart(*options).assert_outcomes(passed=12)
+    alone = bench.summary()
+    bench.run_apart(*options, "-n2").assert_outcomes(passed=12)
+    assert steady(bench.summary()) == steady(alone)
+    assert {record["worker"] for record in bench.records()} == {"gw0", "gw1"}
 
 
 def test_foreign_replies_need_little(bench: Bench) -> None:
