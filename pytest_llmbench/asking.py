@@ -75,6 +75,17 @@ class Asker:
         """Return the endpoints of a model that are asked no trial."""
         return [target for target in self.targets(model) if target in self._left_out]
 
+    def forget_deaths(self, model: ModelName) -> list[Target]:
+        """Return the endpoints that died since the last time; of several only."""
+        targets = self.targets(model)
+        dead = []
+        for target in targets if len(targets) > 1 else ():
+            server = self._engine.server(target)
+            if server.is_down:
+                server.is_down = False
+                dead.append(target)
+        return dead
+
     def plan(self, trials: Sequence[Trial], bars: Sequence[object]) -> None:
         """Note what will be asked, in order.
 

@@ -159,11 +159,14 @@ class Trials:
         return result
 
     def _begin_run(self, trial: Trial) -> None:
-        """Forget what keeps endpoints out if this is the first trial of another run."""
+        """Look at endpoints that were not there, as another run begins."""
         before = self._runs.get(trial.job, trial.run)
         self._runs[trial.job] = trial.run
         if before == trial.run:
             return
+        for target in self.asker.forget_deaths(trial.spec.model):
+            self._states[target] = _ModelState()
+            self._ready.discard(trial.job)
         for target in self.asker.left_out(trial.spec.model):
             self._states[target].fault = None
             self._ready.discard(trial.job)

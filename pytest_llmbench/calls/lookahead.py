@@ -157,8 +157,14 @@ class LookAhead(Generic[_T]):
             task.add_done_callback(partial(self._ended, index, server))
 
     def _free_server(self) -> Server | None:
-        """Return the server with most free slots, None if none has any."""
-        free = [server for server in self._servers if server.has_free_slot]
+        """Return the server with most free slots, None if none has any.
+
+        One that has died refuses at once and would be free for every call: it is
+        passed over while another is there.
+        """
+        there = [server for server in self._servers if not server.is_down]
+        asked = there or self._servers
+        free = [server for server in asked if server.has_free_slot]
         return max(free, key=lambda server: server.slots - server.busy, default=None)
 
     def _ended(self, index: int, server: Server, task: asyncio.Task[_T]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_llmbench.calls.ask import ask
 from pytest_llmbench.calls.warmup import warm_up
+from pytest_llmbench.errors import Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,7 @@ class Server:
     Attributes:
         slots: calls in flight at once; the dialect's default until it is set.
         busy: slots taken.
+        is_down: whether the last call found nobody there.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Server:
         self._isolated: Caller | None = None
         self.slots = provider.slots
         self.busy = 0
+        self.is_down = False
         self._clock = clock
         self._seen: dict[str, tuple[Residency, int]] = {}
         self._lost = 0
@@ -95,6 +98,7 @@ class Server:
     def _note(self, request: CallRequest, answer: Answer) -> None:
         """Remember a model seen at work; an error puts all in doubt."""
         self._lost = self.provider.lost
+        self.is_down = isinstance(answer.error, Unreachable)
         seen = answer.residency
         if answer.reply is None:
             self._seen.clear()

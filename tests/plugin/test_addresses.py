@@ -68,6 +68,36 @@ def test_the_header_knows_the_addresses_of_every_model(
     assert f"before each run: ollama at {down.url}" in head
 
 
+class Dies:
+    """A plugin that stops a server once its first trial has been judged."""
+
+    def __init__(self, server: FakeOllama) -> None:
+        self.server = server
+        self.is_up = True
+
+    def pytest_runtest_logfinish(self) -> None:
+        """Look at what it was asked."""
+        if self.is_up and self.server.requests_to("/api/chat"):
+            self.is_up = False
+            self.server.stop()
+
+
+def test_an_address_that_dies_costs_no_more_than_its_slots(
+    bench: Bench, pair: Pair
+) -> None:
+    """Its call in flight is an error; the other address has all the rest."""
+    up, dying = pair
+    dying.start()
+    given = (*QUIET, "--runs", "4", "--disable-warmup")
+    result = bench.pytester.runpytest_inprocess(*given, plugins=[Dies(dying)])
+    outcomes = [record["outcome"] for record in bench.records()]
+    assert len(outcomes) == 12
+    assert outcomes.count("error") <= 1
+    assert len(up.requests_to("/api/chat")) >= 10
+    if "error" in outcomes:
+        assert f"an address of both was left out: ollama at {dying.url}" in told(result)
+
+
 class Late:
     """A plugin that starts a server once the first run has been judged."""
 
