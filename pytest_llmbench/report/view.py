@@ -320,6 +320,8 @@ def _gate(gate: GateResult) -> GateView:
 
 
 def _gate_margin(gate: GateResult) -> str:
+    if not gate.passed and (gate.margin or 0) > 0:
+        return "not the cause"  # the gate asks for more; the reason names it
     if gate.margin is None or gate.name in {"samples", "variance"}:
         return numbers.signed(gate.margin)
     return f"{numbers.signed(gate.margin * 100)} points"

@@ -267,6 +267,15 @@ def test_gates_have_observed_limit_and_margin() -> None:
     assert (shown.decision, shown.baseline) == ("HOLD", "b")
 
 
+def test_a_margin_that_is_kept_excuses_no_failed_gate() -> None:
+    """With no error at all, evidence can lack trials: the margin is not the cause."""
+    summary = make_summary({"P1": "PPPS", "P2": "PPPS"})
+    decision = decide(summary, PolicyThresholds(), None, {})
+    gates = {gate.name: gate for gate in job_view(summary, decision, None).gates}
+    assert gates["evidence"].verdict == "fail -> HOLD"
+    assert gates["evidence"].margin == "not the cause"
+
+
 def test_a_gate_without_a_number_fails_openly() -> None:
     """Where nothing was judged every gate shows `-`, not 0."""
     gates = {gate.name: gate for gate in view({"P1": "E"}).gates}
