@@ -18,7 +18,10 @@
         ├── Unsupported         the model cannot do what was asked (400)
         ├── ContextOverflow     the prompt is longer than the context
         ├── PromptTruncated     the server cut the prompt silently
-        ├── Busy                rate limit, queue full, overloaded
+        ├── Busy                queue full, overloaded: asked again after a wait
+        │   ├── RateLimited         the key's own limit (429)
+        │   └── Faltered            a fault that will pass, by its status
+        ├── QuotaSpent          no money or quota left: waiting does not help
         ├── LoadFailed          the model could not be loaded
         ├── ServerFault         any other 4xx or 5xx, or a crash in mid-stream
         ├── StreamTruncated     the stream ended without its end marker
@@ -156,7 +159,7 @@ class PromptTruncated(CallError):
 
 
 class Busy(CallError):
-    """The server asks to come back later (429, 503, 529).
+    """The server asks to come back later (503, 529): back-off asks again.
 
     Attributes:
         retry_after_s: seconds that it asks to wait; None where it does not tell.
@@ -164,6 +167,25 @@ class Busy(CallError):
 
     kind = "busy"
     retry_after_s: float | None = None
+
+
+class RateLimited(Busy):
+    """The key's requests or tokens of this minute are used up (429)."""
+
+    kind = "rate_limited"
+
+
+class Faltered(Busy):
+    """A service failed and says, by its status, that it will pass (408, 409, 5xx)."""
+
+    kind = "faltered"
+
+
+class QuotaSpent(CallError):
+    """The account has no credit or quota left; no wait brings it back."""
+
+    kind = "quota"
+    is_permanent = True
 
 
 class LoadFailed(CallError):

@@ -23,11 +23,22 @@ class Target(Struct, frozen=True, kw_only=True):
         provider: the wire dialect's word.
         model: the name sent to the server.
         base_url: where the server is; empty for the dialect's own default.
+        key_env: the environment variable that holds the key; empty for the
+            dialect's own. The key itself is nowhere but in the transport.
+        key_command: a command that prints the key, asked before the variable.
+        headers: sent with each call.
+        rpm: requests a minute that the key allows; None if not told.
+        tpm: tokens a minute that the key allows; None if not told.
     """
 
     provider: str
     model: str
     base_url: str = ""
+    key_env: str = ""
+    key_command: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    rpm: int | None = None
+    tpm: int | None = None
 
 
 class Limits(Struct, frozen=True, kw_only=True):

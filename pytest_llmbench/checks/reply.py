@@ -43,12 +43,16 @@ class Usage(Struct, frozen=True, kw_only=True):
     Attributes:
         prompt_tokens: the whole prompt, cached part included.
         cached_tokens: the part of the prompt taken from the server's cache.
+        cache_write_tokens: the part of the prompt put into the server's cache.
         output_tokens: everything generated, thinking included.
+        reasoning_tokens: the part of the output that was thinking.
     """
 
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     output_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 class Timings(Struct, frozen=True, kw_only=True):

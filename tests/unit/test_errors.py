@@ -73,7 +73,13 @@ def test_outcomes(kind: type[CallError]) -> None:
 def test_permanent_errors() -> None:
     """Only what no later call can mend is given up for the session."""
     permanent = {kind.__name__ for kind in calls() if kind.is_permanent}
-    assert permanent == {"Unauthorised", "ModelMissing", "Unsupported", "EngineMissing"}
+    assert permanent == {
+        "Unauthorised",
+        "ModelMissing",
+        "Unsupported",
+        "QuotaSpent",
+        "EngineMissing",
+    }
 
 
 def test_an_error_has_no_partial_reply_of_another() -> None:

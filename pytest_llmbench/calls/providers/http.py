@@ -33,7 +33,7 @@ from pytest_llmbench.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from pytest_llmbench.calls.clock import Clock
     from pytest_llmbench.calls.debuglog import WireLog
@@ -53,12 +53,18 @@ class HttpStatusError(Exception):
 
     Attributes:
         retry_after_s: seconds that the server asks to wait; None if not told.
+        headers: the answer's headers, names in lower case.
     """
 
     def __init__(
-        self, status: int, body: str, retry_after_s: float | None = None
+        self,
+        status: int,
+        body: str,
+        retry_after_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(f"HTTP {status}")
+        self.headers = headers or {}
         self.status = status
         self.body = body
         self.retry_after_s = retry_after_s
@@ -75,7 +81,7 @@ class HttpStatusError(Exception):
         error = kind(message)
         wait_s = self.retry_after_s
         if isinstance(error, Busy) and wait_s is not None:
-            error = Busy(f"{message}; it asks to come back in {wait_s:.0f} s")
+            error = type(error)(f"{message}; it asks to come back in {wait_s:.0f} s")
             error.retry_after_s = wait_s
         return error
 
@@ -87,9 +93,11 @@ class HttpTransport:
         name: put before the address in messages.
         hint: what a person can do when it can't be reached.
         keep_alive: whether connections are used again.
+        headers: sent with each request; never shown, as keys are among them.
 
     Attributes:
         on_grant: see `Deadline`; None if nobody is told.
+        on_headers: is told the headers of each answer, names in lower case.
     """
 
     def __init__(
@@ -100,17 +108,19 @@ class HttpTransport:
         name: str = "",
         hint: str = "",
         keep_alive: bool = True,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._url = re.sub(r"//[^/]*@", "//", base_url)  # no password in messages
         self.where = f"{name} at {self._url}" if name else self._url
         self.clock = clock
         self.debug: WireLog | None = None
         self.on_grant: Callable[[float], None] | None = None
+        self.on_headers: Callable[[Mapping[str, str]], None] | None = None
         self._hint = hint
         with self._foreign_errors(lambda: False):
             self._base = _url(base_url)
             self._wire = _wire(self._base, clock, keep_alive=keep_alive)
-        self._headers = {**_HEADERS, **_authorization(self._base)}
+        self._headers = {**_HEADERS, **_authorization(self._base), **(headers or {})}
         self._base = self._base.copy_with(userinfo=b"")
         self.is_loopback = _is_loopback(self._base.host)
         self._paths: dict[str, httpx.URL] = {}
@@ -235,6 +245,8 @@ class HttpTransport:
                 on_line(line, at_ns)
 
     async def _check_status(self, response: httpx.Response) -> None:
+        if self.on_headers:
+            self.on_headers(response.headers)
         if response.status_code == httpx.codes.OK:
             return
         if response.has_redirect_location:
@@ -249,7 +261,7 @@ class HttpTransport:
             text = f"and {one_line(encoding)}-encoded bytes"
         told = response.headers.get("retry-after")
         wait_s = seconds_to_wait(told, self.clock.utc())
-        raise HttpStatusError(response.status_code, text, wait_s)
+        raise HttpStatusError(response.status_code, text, wait_s, response.headers)
 
     def _check_encoding(self, response: httpx.Response) -> None:
         encoding = response.headers.get("content-encoding", "identity")
