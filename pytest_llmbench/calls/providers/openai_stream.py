@@ -86,7 +86,7 @@ class ChatStream:
     def line(self, data: bytes, at_ns: int) -> None:
         """Take one line of the stream."""
         data = data.removeprefix(_BYTE_ORDER_MARK)
-        if not self._seen and (self._unframed or data.startswith(b"{")):
+        if not self._seen and (self._unframed or data.startswith((b"{", b"<"))):
             self._unframed.append(data)
             return
         event = self._events.feed(data)
@@ -98,7 +98,7 @@ class ChatStream:
 
         Raises:
             StreamTruncated: neither `[DONE]` nor a finish reason came.
-        CallError: what came is one JSON object: an error, or no stream.
+        CallError: what came is no stream, but one JSON object or a page.
         """
         rest = self._events.rest()
         # An event cut off in its middle is no JSON; what it lacks shows below.
