@@ -19,7 +19,12 @@ OptionValue = int | float | str | bool
 
 _NUMBER: Final = "a number"
 _INTEGER: Final = "an integer"
-_EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "max")
+_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "effort": ("none", "minimal", "low", "medium", "high", "max"),
+    "max_tokens_field": ("max_tokens", "max_completion_tokens"),
+}
+"""Options that take one of some words."""
+
 _INT_TEXT = re.compile(r"[-+]?[0-9]{1,300}")
 _FLOAT_TEXT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
@@ -33,9 +38,15 @@ OPTION_KINDS: Final[Mapping[str, str]] = {
     "frequency_penalty": _NUMBER,
     "num_ctx": _INTEGER,
     "num_predict": _INTEGER,
-    "effort": "one of " + ", ".join(_EFFORTS),
+    **{name: "one of " + ", ".join(words) for name, words in _WORDS.items()},
 }
 """Each option's word (Ollama's names) and what it accepts."""
+
+SAMPLING: Final = frozenset({
+    "temperature", "top_p", "top_k", "min_p",
+    "repeat_penalty", "presence_penalty", "frequency_penalty",
+})  # fmt: skip
+"""The options that say how the next token is drawn."""
 
 
 def option_fault(name: str, value: Json) -> str | None:
@@ -56,7 +67,7 @@ def option_fault(name: str, value: Json) -> str | None:
     elif isinstance(value, float):
         fits = kind == _NUMBER and math.isfinite(value)
     else:
-        fits = name == "effort" and value in _EFFORTS
+        fits = value in _WORDS.get(name, ())
     return None if fits else f"{name} must be {kind}, not {value!r}"
 
 

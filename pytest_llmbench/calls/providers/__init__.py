@@ -14,16 +14,33 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.providers.base import Caller, Provider
     from pytest_llmbench.calls.request import Target
 
-SPOKEN: Final = ("ollama", "embedded")
+SPOKEN: Final = ("ollama", "openai", "embedded")
 """The providers this version can call."""
 
 LOCAL: Final = frozenset({"ollama", "embedded"})
 """Providers whose models share one machine's memory and processors."""
 
 
+UNSAMPLED: Final = frozenset({"anthropic", "claude-code"})
+"""Providers that have given up sampling options: a suite's are not sent there."""
+
+
 def is_local(target: Target) -> bool:
     """Whether the target's server gets one call at a time, or measures itself."""
     return target.provider in LOCAL
+
+
+def refuses_sampling(target: Target) -> bool:
+    """Whether a target's model takes no temperature and the like.
+
+    A suite sets them for local models; there they are left out.
+    """
+    if target.provider in {"openai", "openai-responses"}:
+        from pytest_llmbench.calls.providers.openai_account import url_of
+        from pytest_llmbench.calls.providers.openai_models import reasons
+
+        return reasons(target.model, url_of(target))
+    return target.provider in UNSAMPLED
 
 
 def outlives_caller(target: Target) -> bool:
@@ -46,6 +63,7 @@ def open_provider(
 
     Raises:
         Unsupported: no dialect speaks this provider's protocol yet.
+        Unauthorised: an online service's key is missing.
     """
     if target.provider == "ollama":
         from pytest_llmbench.calls.providers.ollama import OllamaProvider
@@ -60,6 +78,13 @@ def open_provider(
         embedded = EmbeddedProvider(clock)
         embedded.debug = debug
         return embedded
+    if target.provider == "openai":
+        from pytest_llmbench.calls.providers.openai import OpenAIProvider
+
+        chat = OpenAIProvider(target, clock)
+        chat.transport.debug = debug
+        chat.transport.on_grant = on_grant
+        return chat
     msg = f"no dialect for provider {target.provider!r}; known: {', '.join(SPOKEN)}"
     raise Unsupported(msg)
 

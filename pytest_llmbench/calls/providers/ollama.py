@@ -46,6 +46,7 @@ _DURATIONS: Final = {
     "prompt_eval_duration": "prefill_ms",
     "eval_duration": "decode_ms",
 }
+_NO_OPTIONS: Final = frozenset({"effort", "max_tokens_field"})
 _THINK: Final = {"none": False, "minimal": "low"}
 
 
@@ -284,7 +285,7 @@ def _message(message: Message) -> dict[str, Any]:
 
 
 def _options(request: CallRequest, only: tuple[str, ...] = ()) -> dict[str, Any]:
-    options = {key: v for key, v in request.options.items() if key != "effort"}
+    options = {k: v for k, v in request.options.items() if k not in _NO_OPTIONS}
     if only:
         return {key: value for key, value in options.items() if key in only}
     if request.seed is not None:

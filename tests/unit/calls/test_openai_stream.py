@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import given, settings
@@ -11,28 +12,23 @@ from hypothesis import strategies as st
 
 from pytest_llmbench.calls.assembly import ReplyBuilder
 from pytest_llmbench.calls.framing import LineSplitter
-from pytest_llmbench.calls.providers.http import HttpStatusError, well_formed
-from pytest_llmbench.calls.providers.openai import (
-    ChatStream,
-    _chat_body,
-    error_of_status,
+from pytest_llmbench.calls.providers.http import well_formed
+from pytest_llmbench.calls.providers.openai_faults import (
+    error_of_event,
 )
-from pytest_llmbench.calls.request import CallRequest
+from pytest_llmbench.calls.providers.openai_stream import ChatStream
 from pytest_llmbench.checks.reply import Reply, Timings, ToolCall, Usage
 from pytest_llmbench.errors import (
-    Busy,
     CallError,
-    ContextOverflow,
-    ModelMissing,
     ProtocolFault,
     ServerFault,
     StreamTruncated,
-    Unauthorised,
-    Unsupported,
 )
-from pytest_llmbench.prompts.messages import Message
-from pytest_llmbench.prompts.suite import Tool
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NOON: Final = datetime(2026, 11, 21, 12, tzinfo=UTC)
 WHERE = "http://h/v1"
 STOP: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
 
@@ -62,13 +58,18 @@ def events(*chunks: object, end: str = "data: [DONE]\n\n") -> bytes:
     return ("".join(lines) + end).encode()
 
 
+def meaning(event: Mapping[str, Any]) -> CallError:
+    """Return what an error in mid-reply means to a server of our own."""
+    return error_of_event(event, WHERE, NOON, may_pass=False)
+
+
 def read(stream: bytes) -> Reply:
     """Read a whole stream as the transport hands it over; one ms per line.
 
     An event counts when its blank line ends it: the first one after 2 ms.
     """
     builder = ReplyBuilder(0)
-    chat = ChatStream(builder, WHERE)
+    chat = ChatStream(builder, WHERE, meaning)
     splitter = LineSplitter()
     lines = splitter.feed(stream)
     lines += [splitter.rest()] if splitter.rest() else []
@@ -328,7 +329,7 @@ def test_any_split_gives_the_same_reply(
     """How the bytes were cut on their way does not show in the reply."""
     stream = events(*chunks, STOP)
     builder = ReplyBuilder(0)
-    chat, splitter = ChatStream(builder, WHERE), LineSplitter()
+    chat, splitter = ChatStream(builder, WHERE, meaning), LineSplitter()
     for size in [*sizes, len(stream)]:
         for line in splitter.feed(stream[:size]):
             chat.line(line, 0)
@@ -382,77 +383,3 @@ def test_any_events_give_a_reply_or_a_call_error(chunks: list[object]) -> None:
         return
     assert isinstance(reply.text, str)
     assert all(isinstance(call.name, str) for call in reply.tool_calls)
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "kind"),
-    [
-        (400, {"error": {"message": "no", "code": "unsupported_value"}}, Unsupported),
-        (
-            400,
-            {"error": {"message": "no", "code": "context_length_exceeded"}},
-            ContextOverflow,
-        ),
-        (
-            400,
-            {"error": {"message": "no", "type": "exceed_context_size_error"}},
-            ContextOverflow,
-        ),
-        (401, {"error": {"message": "no"}}, Unauthorised),
-        (403, {"error": "no"}, Unauthorised),
-        (404, {"error": {"message": "no", "code": "model_not_found"}}, ModelMissing),
-        (429, {"error": {"message": "no"}}, Busy),
-        (500, {"message": "no"}, ServerFault),
-        (503, {"error": {"message": "no"}}, Busy),
-        (529, {}, Busy),
-        (418, {"error": {"message": "no"}}, ServerFault),
-    ],
-)
-def test_statuses(status: int, body: object, kind: type[CallError]) -> None:
-    """Status and code together give one of our classes, and say where."""
-    error = error_of_status(HttpStatusError(status, json.dumps(body)), WHERE)
-    assert type(error) is kind
-    assert str(error).startswith(f"{WHERE}: ")
-
-
-def test_a_request_asks_for_a_stream_with_usage() -> None:
-    """Options travel by the dialect's names; what it has no word for stays home."""
-    request = CallRequest(
-        model="m",
-        messages=(Message(role="user", content="é"),),
-        tools=(Tool(name="f", parameters={"type": "object"}),),
-        options={"num_predict": 9, "temperature": 0, "num_ctx": 4096, "effort": "low"},
-        seed=7,
-    )
-    function = {"name": "f", "description": "", "parameters": {"type": "object"}}
-    assert _chat_body(request) == {
-        "model": "m",
-        "messages": [{"role": "user", "content": "é"}],
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        "max_tokens": 9,
-        "temperature": 0,
-        "seed": 7,
-        "tools": [{"type": "function", "function": function}],
-    }
-
-
-def test_a_request_without_extras_has_none() -> None:
-    """No seed, tools or options: no such fields, rather than empty ones."""
-    body = _chat_body(CallRequest(model="m", messages=()))
-    assert set(body) == {"model", "messages", "stream", "stream_options"}
-
-
-def test_a_body_that_is_no_json_is_shown() -> None:
-    """A gateway's page is cut to a line's worth."""
-    error = error_of_status(HttpStatusError(502, "<html>" + "x" * 999), WHERE)
-    assert str(error) == f"{WHERE}: HTTP 502 <html>{'x' * 194}… (1005 chars)"
-
-
-def test_busy_keeps_how_long_to_wait() -> None:
-    """A rate limit's `Retry-After` is in the error and its text."""
-    body = '{"error": {"message": "slow down"}}'
-    error = error_of_status(HttpStatusError(429, body, 20.0), WHERE)
-    assert isinstance(error, Busy)
-    assert error.retry_after_s == 20.0
-    assert str(error) == f"{WHERE}: HTTP 429 slow down; it asks to come back in 20 s"

@@ -30,7 +30,8 @@ def values_of(name: str) -> st.SearchStrategy[tuple[str, int | float | str]]:
     if kind == "a number":
         floats = st.floats(allow_nan=False, allow_infinity=False)
         return floats.map(lambda value: (name, value))
-    return st.sampled_from(["none", "high"]).map(lambda value: (name, value))
+    words = kind.removeprefix("one of ").split(", ")
+    return st.sampled_from(words).map(lambda value: (name, value))
 
 
 OPTIONS = (
