@@ -28,10 +28,8 @@ from pytest_llmbench.errors import (
 from pytest_llmbench.prompts.messages import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fake_sse import StreamFault
-    from openai.types.responses import Response, ResponseStreamEvent
+    from openai.types.responses import Response
 
     from pytest_llmbench.calls.engine import Engine
     from pytest_llmbench.calls.request import Answer
@@ -61,12 +59,11 @@ def theirs(
     server: FakeResponses, request: CallRequest = REQUEST, **more: object
 ) -> list[Any]:
     """Post what we post through the official client; return its events."""
-    with (
-        openai.OpenAI(base_url=server.base_url, max_retries=0) as client,
-        client.responses.create(**responses_body(request), **more) as stream,
-    ):
-        events: Iterator[ResponseStreamEvent] = iter(stream)
-        return list(events)
+    body = {**responses_body(request, server.url), **more}
+    with openai.OpenAI(base_url=server.base_url, max_retries=0) as client:
+        create: Any = client.responses.create
+        with create(**body) as stream:
+            return list(stream)
 
 
 def final(events: list[Any]) -> Response:

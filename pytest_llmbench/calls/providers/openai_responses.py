@@ -10,6 +10,7 @@ from typing_extensions import override
 from pytest_llmbench.calls.assembly import ReplyBuilder
 from pytest_llmbench.calls.providers.http import HttpStatusError
 from pytest_llmbench.calls.providers.openai import OpenAIProvider
+from pytest_llmbench.calls.providers.openai_account import is_vendors
 from pytest_llmbench.calls.providers.openai_faults import error_of_answer
 from pytest_llmbench.calls.providers.openai_responses_stream import (
     ResponseStream,
@@ -36,7 +37,7 @@ class ResponsesProvider(OpenAIProvider):
     async def ask(self, request: CallRequest) -> Reply:
         """Ask for one streamed response and return it complete."""
         clock = self.transport.clock
-        body = responses_body(request)
+        body = responses_body(request, self._url)
         builder = ReplyBuilder(clock.now_ns())
         stream = ResponseStream(builder, self.where, clock)
         try:
@@ -53,12 +54,15 @@ class ResponsesProvider(OpenAIProvider):
         return builder.reply()
 
 
-def responses_body(request: CallRequest) -> dict[str, Any]:
+def responses_body(request: CallRequest, url: str) -> dict[str, Any]:
     """Return what is posted.
 
     A seed is not sent: this API has none. Sampling options are sent only where they
     were asked for, as models that reason refuse them. Tools are not `strict`, which
     would make optional arguments required.
+
+    Args:
+        url: where it goes.
     """
     body: dict[str, Any] = {
         "model": request.model,
@@ -76,6 +80,8 @@ def responses_body(request: CallRequest) -> dict[str, Any]:
         ]
     if "effort" in request.options:
         body["reasoning"] = {"effort": request.options["effort"]}
+    if is_vendors(url):  # padding against eavesdroppers, counted by nobody
+        body["stream_options"] = {"include_obfuscation": False}
     for key, value in request.options.items():
         if key not in _NOT_SENT and not _is_no_limit(key, value):
             body[_RENAMED.get(key, key)] = value

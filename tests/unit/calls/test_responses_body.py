@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from pytest_llmbench.calls.providers.openai_account import VENDOR_URL
 from pytest_llmbench.calls.providers.openai_responses import responses_body
 from pytest_llmbench.calls.request import CallRequest
 from pytest_llmbench.prompts.messages import Message, SentCall
@@ -32,7 +33,8 @@ CARRIED: Final = (CARRIED_THOUGHT, PLAIN_CALL)
 
 def posted(*messages: Message, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
     """Return what is posted for these messages."""
-    return responses_body(CallRequest(model="m", messages=messages, **fields))
+    request = CallRequest(model="m", messages=messages, **fields)
+    return responses_body(request, "http://localhost/v1")
 
 
 def test_options_are_sent_only_where_asked_for() -> None:
@@ -54,6 +56,14 @@ def test_options_are_sent_only_where_asked_for() -> None:
     }
     no_limit = posted(Message(role="user", content="Hi"), options={"num_predict": -1})
     assert no_limit == plain
+
+
+def test_padding_is_declined_where_it_is_sent() -> None:
+    """OpenAI pads its deltas; other servers may not know the option."""
+    request = CallRequest(model="m", messages=())
+    at_home = responses_body(request, VENDOR_URL)
+    assert at_home["stream_options"] == {"include_obfuscation": False}
+    assert "stream_options" not in posted()
 
 
 @pytest.mark.parametrize(
