@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.providers.base import Caller, Provider
     from pytest_llmbench.calls.request import Target
 
-SPOKEN: Final = ("ollama", "openai", "embedded")
+SPOKEN: Final = ("ollama", "openai", "openai-responses", "embedded")
 """The providers this version can call."""
 
 LOCAL: Final = frozenset({"ollama", "embedded"})
@@ -85,6 +85,13 @@ def open_provider(
         chat.transport.debug = debug
         chat.transport.on_grant = on_grant
         return chat
+    if target.provider == "openai-responses":
+        from pytest_llmbench.calls.providers.openai_responses import ResponsesProvider
+
+        responses = ResponsesProvider(target, clock)
+        responses.transport.debug = debug
+        responses.transport.on_grant = on_grant
+        return responses
     msg = f"no dialect for provider {target.provider!r}; known: {', '.join(SPOKEN)}"
     raise Unsupported(msg)
 

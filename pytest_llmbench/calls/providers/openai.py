@@ -100,7 +100,7 @@ class OpenAIProvider(Service):
         super().__init__(
             replace(target, base_url=self._url),
             clock,
-            name="openai",
+            name=target.provider,
             url=self._url,
             headers=headers_of(target),
         )
