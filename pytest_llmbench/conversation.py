@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pytest_llmbench.checks.arguments import values_why
 from pytest_llmbench.checks.calltext import with_text_calls
@@ -153,7 +154,8 @@ class _Talk:
             for number, call in enumerate(reply.tool_calls, len(self._messages))
         ]
         results = [_NO_RESULT if text is None else text for text in found]
-        self._say(*self._variant.go_on(reply.text, calls, results))
+        messages = self._variant.go_on(reply.text, calls, results)
+        self._say(*_carrying(reply, messages))
         if not needs_result:
             return []
         pairs = zip(reply.tool_calls, found, strict=True)
@@ -170,13 +172,28 @@ class _Talk:
 _NO_RESULT: Final = json.dumps({"error": "no such tool, or wrong arguments"})
 
 
+def _carrying(reply: Reply, messages: Sequence[Message]) -> list[Message]:
+    """Give the first assistant's message what the reply carries."""
+    carrying = list(messages)
+    for index, message in enumerate(carrying):
+        if message.role == "assistant":
+            carrying[index] = replace(message, carried=reply.carried)
+            break
+    return carrying
+
+
 def _said(reply: Reply) -> Message:
     calls = tuple(
         SentCall(name=call.name, arguments=call.arguments or {}, id=call.id)
         for call in reply.tool_calls
         if call.channel == "native"
     )
-    return Message(role="assistant", content=reply.text, tool_calls=calls)
+    return Message(
+        role="assistant",
+        content=reply.text,
+        tool_calls=calls,
+        carried=reply.carried,
+    )
 
 
 def _scripted(call: ToolCall, turn: Turn) -> str | None:

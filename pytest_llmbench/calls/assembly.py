@@ -27,6 +27,7 @@ class ReplyBuilder:
         self.finish_reason: str | None = None
         self.usage = Usage()
         self.server_ms: dict[str, float] = {}
+        self.carried: tuple[Mapping[str, Json], ...] = ()
         self.deltas = 0
         self._text: list[str] = []
         self._thinking: list[str] = []
@@ -74,6 +75,7 @@ class ReplyBuilder:
             usage=self.usage,
             timings=self._timings(queue_ms),
             deltas=self.deltas,
+            carried=self.carried,
         )
 
     def _timings(self, queue_ms: float | None) -> Timings:

@@ -41,16 +41,15 @@ def merged(replies: Sequence[Reply]) -> Reply:
         load_ms=first.load_ms,
         e2e_ms=None if e2e_ms is None else e2e_ms - later_load_ms,
     )
-    usage = Usage(
-        prompt_tokens=_whole(reply.usage.prompt_tokens for reply in replies),
-        cached_tokens=_whole(reply.usage.cached_tokens for reply in replies),
-        output_tokens=_whole(reply.usage.output_tokens for reply in replies),
-    )
+    counts = {
+        name: _whole(getattr(reply.usage, name) for reply in replies)
+        for name in Usage.__struct_fields__
+    }
     return replace(
         last,
         thinking="\n".join(reply.thinking for reply in replies if reply.thinking),
         tool_calls=tuple(call for reply in replies for call in reply.tool_calls),
-        usage=usage,
+        usage=Usage(**counts),
         timings=timings,
         deltas=sum(reply.deltas for reply in replies),
     )

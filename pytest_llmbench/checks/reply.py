@@ -87,6 +87,9 @@ class Reply(Struct, frozen=True, kw_only=True):
     Attributes:
         finish_reason: the server's own word, unchanged; None if it gave none.
         deltas: how many non-empty deltas came (chunks, not tokens).
+        carried: JSON objects that the service wants back in the next request as
+            they came, such as signed or encrypted thinking. Only the dialect that
+            made them reads them; they are part of no record.
     """
 
     text: str = ""
@@ -96,6 +99,7 @@ class Reply(Struct, frozen=True, kw_only=True):
     usage: Usage = field(default_factory=Usage)
     timings: Timings = field(default_factory=Timings)
     deltas: int = 0
+    carried: tuple[Mapping[str, Json], ...] = ()
 
     @property
     def is_truncated(self) -> bool:

@@ -32,6 +32,8 @@ class Message(Struct, frozen=True, kw_only=True):
         tool_calls: calls of an assistant's message, for the API's own field.
         tool: whose result a `tool` message is.
         call_id: which call a `tool` message answers.
+        carried: an assistant's `Reply.carried`, for the dialect that made it; any
+            other takes no notice. Part of no transcript.
     """
 
     role: str
@@ -39,6 +41,7 @@ class Message(Struct, frozen=True, kw_only=True):
     tool_calls: tuple[SentCall, ...] = ()
     tool: str = ""
     call_id: str = ""
+    carried: tuple[Mapping[str, Json], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the message as a transcript holds it."""

@@ -105,7 +105,9 @@ class Record(Struct, frozen=True, kw_only=True):
 
     def slim(self) -> Record:
         """Return the record without texts: what summaries need, a tenth in size."""
-        reply = self.reply and replace(self.reply, text="", thinking="", tool_calls=())
+        reply = self.reply and replace(
+            self.reply, text="", thinking="", tool_calls=(), carried=()
+        )
         return replace(self, checks=(), transcript=(), reply=reply)
 
     def as_attempt(self) -> Attempt:
@@ -120,7 +122,10 @@ class Record(Struct, frozen=True, kw_only=True):
 
     def to_json(self) -> dict[str, Any]:
         """Return the line of results.jsonl as plain JSON values."""
-        return {"schema_version": SCHEMA_VERSION, **to_builtins(self)}
+        line = {"schema_version": SCHEMA_VERSION, **to_builtins(self)}
+        if self.reply is not None:
+            del line["reply"]["carried"]
+        return line
 
 
 def record_from_json(data: dict[str, Any]) -> Record:

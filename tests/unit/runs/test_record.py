@@ -63,6 +63,14 @@ def test_writing_leaves_the_record_alone() -> None:
     assert FULL.reply.tool_calls[0].arguments == {"a": [1, None, {"b": 0.5}]}
 
 
+def test_nothing_carried_is_stored() -> None:
+    """What a reply carries for the next request is written to no line."""
+    reply = Reply(text="ok", carried=({"encrypted_content": "abc"},))
+    record = make_record(reply=reply)
+    assert "carried" not in record.to_json()["reply"]
+    assert record.slim().reply == Reply(timings=reply.timings)
+
+
 def test_a_line_without_a_reply_has_no_times() -> None:
     """Where nothing came, nothing was measured: null, never 0."""
     assert make_record(letter="E").timings == Timings()
