@@ -59,7 +59,7 @@ from fake_ollama_models import (
     wrong_while_cold,
 )
 from fake_ollama_server import FakeOllama
-from fake_ollama_wire import RecordedRequest
+from fake_wire import RecordedRequest
 
 __all__ = [
     "Answer",

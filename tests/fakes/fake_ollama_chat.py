@@ -12,7 +12,7 @@ from fake_ollama_models import Answer, FakeCall, Fault, last_user_text
 from fake_ollama_replies import Plan, idle_line, merged_steps, reply_steps
 from fake_ollama_requests import check_ability, check_options, fit_prompt
 from fake_ollama_steps import Line, Refusal
-from fake_ollama_wire import Wire, play
+from fake_ollama_wire import play
 
 if TYPE_CHECKING:
     import threading
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fake_ollama_requests import Conversation
     from fake_ollama_residency import Residency, Resident
     from fake_ollama_steps import Step
+    from fake_wire import Wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

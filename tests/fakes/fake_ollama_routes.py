@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fake_ollama_models import JsonObject
-    from fake_ollama_wire import Wire
+    from fake_wire import Wire
 
     Route = Callable[[Host, Wire, bytes], None]
 

@@ -46,11 +46,11 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Sequence
 
-    from fake_ollama_wire import RecordedRequest, Wire
+    from fake_wire import RecordedRequest, Wire
     from typing_extensions import override
 
 else:
-    from fake_ollama_server import override
+    from fake_http_server import override
 
 BENT: Final[dict[str, Fault]] = {
     "reset_before_headers": resets_before_headers(),

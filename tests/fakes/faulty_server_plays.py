@@ -17,7 +17,7 @@ from fake_ollama_faults import FOREVER_S
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fake_ollama_wire import Wire
+    from fake_wire import Wire
 
     Play = Callable[[Wire, "WireFault"], None]
 
