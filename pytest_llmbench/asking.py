@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from pytest_llmbench.calls.lookahead import LookAhead
-from pytest_llmbench.calls.providers import is_local
+from pytest_llmbench.calls.providers import UNSAMPLED, is_local
 from pytest_llmbench.calls.request import CallRequest
 from pytest_llmbench.conversation import Dialogue, converse
 from pytest_llmbench.errors import CallError
+from pytest_llmbench.prompts.options import SAMPLING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -158,17 +159,23 @@ class Asker:
     def options(self, job: Job, prompt: Prompt) -> dict[str, Json]:
         """Merge sampling options; a later source wins.
 
-        Order: built-in default, suite and prompt, alias, spec.
+        Order: built-in default, suite and prompt, alias, spec. Suites set sampling
+        for local models: it is left out for providers that refuse it.
         """
         key = (id(job), id(prompt))
         if key not in self._options:
             self._options[key] = {
                 "num_predict": self._settings.num_predict,
-                **prompt.options,
+                **self._suite_options(job.spec.model, prompt),
                 **self._settings.alias_options(job.spec.model),
                 **job.spec.sampling,
             }
         return self._options[key]
+
+    def _suite_options(self, model: ModelName, prompt: Prompt) -> Mapping[str, Json]:
+        if self.targets(model)[0].provider not in UNSAMPLED:
+            return prompt.options
+        return {k: v for k, v in prompt.options.items() if k not in SAMPLING}
 
     def request(
         self, trial: Trial, messages: tuple[Message, ...], tools: tuple[Tool, ...]

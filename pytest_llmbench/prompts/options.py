@@ -37,6 +37,12 @@ OPTION_KINDS: Final[Mapping[str, str]] = {
 }
 """Each option's word (Ollama's names) and what it accepts."""
 
+SAMPLING: Final = frozenset({
+    "temperature", "top_p", "top_k", "min_p",
+    "repeat_penalty", "presence_penalty", "frequency_penalty",
+})  # fmt: skip
+"""The options that say how the next token is drawn."""
+
 
 def option_fault(name: str, value: Json) -> str | None:
     """Say what is wrong with one option, or None.

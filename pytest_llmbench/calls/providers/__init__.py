@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.providers.base import Caller, Provider
     from pytest_llmbench.calls.request import Target
 
-SPOKEN: Final = ("ollama", "embedded")
+SPOKEN: Final = ("ollama", "anthropic", "embedded")
 """The providers this version can call."""
 
 LOCAL: Final = frozenset({"ollama", "embedded"})
 """Providers whose models share one machine's memory and processors."""
+
+
+UNSAMPLED: Final = frozenset({"anthropic", "claude-code"})
+"""Providers that have given up sampling options: a suite's are not sent there."""
 
 
 def is_local(target: Target) -> bool:
@@ -46,6 +50,7 @@ def open_provider(
 
     Raises:
         Unsupported: no dialect speaks this provider's protocol yet.
+        Unauthorised: an online service's key is missing.
     """
     if target.provider == "ollama":
         from pytest_llmbench.calls.providers.ollama import OllamaProvider
@@ -60,6 +65,12 @@ def open_provider(
         embedded = EmbeddedProvider(clock)
         embedded.debug = debug
         return embedded
+    if target.provider == "anthropic":
+        from pytest_llmbench.calls.providers.anthropic import AnthropicProvider
+
+        claude = AnthropicProvider(target, clock)
+        claude.transport.debug = debug
+        return claude
     msg = f"no dialect for provider {target.provider!r}; known: {', '.join(SPOKEN)}"
     raise Unsupported(msg)
 
