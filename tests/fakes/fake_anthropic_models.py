@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from fake_ollama_models import Answer, FakeCall, always, says
+from fake_ollama_models import Answer, FakeCall, Fault, says
 
 if TYPE_CHECKING:
     from fake_ollama_models import JsonObject
@@ -32,7 +32,8 @@ class Blocks:
     thinking_tokens: int | None = None
 
 
-Script = Callable[[FakeCall], Answer | Blocks]
+Script = Callable[[FakeCall], Answer | Fault | Blocks]
+"""What a model says to a call; a fault is the fake Ollama's alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +117,7 @@ def always_says(text: str) -> Script:
 
 def always_answers(answer: Answer | Blocks) -> Script:
     """Answer every call alike."""
-    if isinstance(answer, Blocks):
-        return lambda _call: answer
-    return always(answer)  # type: ignore[return-value]  # no fault is given to it
+    return lambda _call: answer
 
 
 def haiku(answer: Script | None = None, name: str = "claude-haiku-5-5") -> ClaudeModel:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fake_anthropic_models import Blocks
-from fake_ollama_models import Answer, count_tokens, split_tokens
+from fake_ollama_models import Answer, Fault, count_tokens, split_tokens
 from fake_ollama_steps import Wait
 from fake_sse import Event, Open
 
@@ -85,10 +85,13 @@ def new_id(kind: str) -> str:
     return f"{kind}_01{hashlib.sha256(number.encode()).hexdigest()[:20]}"
 
 
-def as_blocks(answer: Answer | Blocks, *, is_thinking: bool) -> Blocks:
+def as_blocks(answer: Answer | Fault | Blocks, *, is_thinking: bool) -> Blocks:
     """Return an answer's blocks: thinking, text, calls."""
     if isinstance(answer, Blocks):
         return answer
+    if isinstance(answer, Fault):
+        message = "a fault of the fake Ollama; put one of fake_sse into server.faults"
+        raise TypeError(message)
     blocks: list[JsonObject] = []
     thinking = answer.thinking if is_thinking else ""
     if is_thinking:

@@ -92,7 +92,8 @@ class _Told(Struct, frozen=True, kw_only=True):
 
     @property
     def shown(self) -> str:
-        return one_line(self.message or self.kind)
+        """Return the message as the beginning of ours."""
+        return one_line((self.message or self.kind).rstrip("."))
 
 
 def error_of_status(
@@ -135,6 +136,8 @@ def is_about_a_model(error: HttpStatusError) -> bool:
 
 def missing_model(model: str, where: str, names: Sequence[str]) -> ModelMissing:
     """Say which models are there."""
+    if model in names:
+        return ModelMissing(f"{where} lists the model {model!r} but can't find it")
     near = closest(model, names)
     hint = f"; did you mean {near!r}?" if near else ""
     have = f"\n  it has: {', '.join(names)}" if names else ""
