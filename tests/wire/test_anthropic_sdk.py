@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import anthropic
 import pytest
 from asking import WEATHER, error_of, reply_of
 from asking_anthropic import HAIKU, KEY, OLD_HAIKU, OPUS, ask_claude, sent
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from fake_sse import StreamFault
 
     from pytest_llmbench.calls.engine import Engine
-
-anthropic = pytest.importorskip("anthropic", minversion="2.0")
 
 SAID: Final = Answer(
     thinking="It may be Oslo or Tromsø 🐟.",
@@ -184,6 +183,7 @@ def test_both_list_the_same_models(server: FakeAnthropic, engine: Engine) -> Non
     assert engine.model_names(claude(server)) == theirs
     facts = engine.facts(claude(server, OLD_HAIKU))
     assert (facts.digest, facts.context_length) == (entry.id, entry.max_input_tokens)
+    assert entry.capabilities
     assert entry.capabilities.thinking.types.enabled.supported
     assert not entry.capabilities.effort.supported
 

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 _WORDS: Final = {"minimal": "low"}
 """Our words for effort that are not the API's."""
 
-BUDGETS_TOKENS: Final = {"low": 1024, "medium": 4096, "high": 16_384, "max": 32_000}
+BUDGETS_TOKENS: Final = {
+    "low": 1024,
+    "medium": 4096,
+    "high": 16_384,
+    "xhigh": 24_576,
+    "max": 32_000,
+}
 """Thinking tokens granted to a model that knows a budget instead of an effort."""
 
 

@@ -33,6 +33,11 @@ NEW: Final = Abilities(
 OLD: Final = Abilities(
     names=frozenset({"thinking"}), thinking=frozenset({"enabled", "disabled"})
 )
+MIDDLE: Final = Abilities(
+    names=frozenset({"effort", "thinking"}),
+    efforts=frozenset({"low", "high"}),
+    thinking=frozenset({"enabled", "disabled"}),
+)
 ALWAYS: Final = Abilities(
     names=frozenset({"effort", "thinking"}),
     efforts=frozenset({"low"}),
@@ -171,6 +176,7 @@ def test_an_empty_reply_is_not_sent_back() -> None:
             NEW,
             {"output_config": {"effort": "high"}, "thinking": {"type": "adaptive"}},
         ),
+        ("high", MIDDLE, {"output_config": {"effort": "high"}}),
         ("none", NEW, {"thinking": {"type": "disabled"}}),
         ("none", DULL, {}),
         ("low", OLD, {"thinking": {"type": "enabled", "budget_tokens": 1024}}),
