@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.prompts.suite import Json
 
-_TRUNCATING_REASONS = frozenset({"length", "max_tokens", "max_output_tokens"})
+_TRUNCATING_REASONS = frozenset({
+    "length", "max_tokens", "max_output_tokens", "model_context_window_exceeded",
+})  # fmt: skip
 
 
 class ToolCall(Struct, frozen=True, kw_only=True):
@@ -103,7 +105,7 @@ class Reply(Struct, frozen=True, kw_only=True):
 
     @property
     def is_truncated(self) -> bool:
-        """Whether the model ran into its output limit."""
+        """Whether the model ran into its output limit, or the context's end."""
         return self.finish_reason in _TRUNCATING_REASONS
 
     @property

@@ -241,6 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
         record = RecordedRequest(
             method=self.command,
             path=self.path.partition("?")[0],
+            query=self.path.partition("?")[2],
             headers={name.lower(): value for name, value in self.headers.items()},
             body=_decoded(body),
             received_at_ns=time.perf_counter_ns(),

@@ -40,6 +40,7 @@ class RecordedRequest:
         began_at_ns: on the perf_counter clock, the request's first byte read.
         first_delta_ns: the first delta of the reply about to be written.
         last_byte_ns: the last bytes handed to the socket.
+        query: what stands behind the path's question mark.
     """
 
     method: str
@@ -53,6 +54,7 @@ class RecordedRequest:
     began_at_ns: int = 0
     first_delta_ns: int | None = None
     last_byte_ns: int | None = None
+    query: str = ""
 
 
 class Wire:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.providers.base import Caller, Provider
     from pytest_llmbench.calls.request import Target
 
-SPOKEN: Final = ("ollama", "openai", "openai-responses", "embedded")
+SPOKEN: Final = ("ollama", "openai", "openai-responses", "anthropic", "embedded")
 """The providers this version can call."""
 
 LOCAL: Final = frozenset({"ollama", "embedded"})
@@ -92,6 +92,13 @@ def open_provider(
         responses.transport.debug = debug
         responses.transport.on_grant = on_grant
         return responses
+    if target.provider == "anthropic":
+        from pytest_llmbench.calls.providers.anthropic import AnthropicProvider
+
+        claude = AnthropicProvider(target, clock)
+        claude.transport.debug = debug
+        claude.transport.on_grant = on_grant
+        return claude
     msg = f"no dialect for provider {target.provider!r}; known: {', '.join(SPOKEN)}"
     raise Unsupported(msg)
 
