@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from bench_project import SMALL_ANSWERS
+from bench_project import REPOSITORY, SMALL_ANSWERS
 from fake_ollama import answers_by_prompt, calls, says
 from fake_openai import FakeOpenAI
-from fake_openai_models import LLAMA_CPP, OPENROUTER, VLLM, ChatModel, Flavour
+from fake_openai_models import (
+    LLAMA_CPP,
+    LM_STUDIO,
+    OLLAMA,
+    OPENAI,
+    OPENROUTER,
+    VLLM,
+    ChatModel,
+    Flavour,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,6 +141,54 @@ def test_a_conversation_with_a_compatible_server(
     ]  # fmt: skip
     assert bodies[0]["temperature"] == 0.7
     assert bodies[0]["max_tokens"] == 2048
+
+
+FLAVOUR_OF: Final = {
+    "my-deployment": OPENAI,
+    "llama-cpp": LLAMA_CPP,
+    "vllm": VLLM,
+    "lmstudio": LM_STUDIO,
+    "ollama-v1": OLLAMA,
+    "openrouter": OPENROUTER,
+}
+"""By the alias of the documentation, who serves it."""
+
+
+def documented() -> dict[str, str]:
+    """Return each alias of the page's `openai` section, with its block."""
+    page = (REPOSITORY / "docs" / "providers.md").read_text("utf-8")
+    [section] = re.findall(
+        r"^## `openai`.*?(?=^## |\Z)", page, re.MULTILINE | re.DOTALL
+    )
+    blocks = re.findall(r"```toml\n(.*?)```", section, re.DOTALL)
+    return {re.findall(r"models\.([\w-]+)\]", block)[0]: block for block in blocks}
+
+
+@pytest.mark.parametrize("name", FLAVOUR_OF)
+def test_a_documented_configuration_works(
+    bench: Bench, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the page says for a kind of server is all that it takes."""
+    block = documented()[name]
+    settings = tomllib.loads(block)["tool"]["llmbench"]["models"][name]
+    key = KEY if "api_key_env" in settings else None
+    monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
+    model = ChatModel(
+        name=settings["model"],
+        is_reasoning=name == "my-deployment",
+        answer=answers_by_prompt(SMALL_ANSWERS, says("4")),
+    )
+    with FakeOpenAI(model, flavour=FLAVOUR_OF[name], key=key) as server:
+        block = block.replace(settings["base_url"], server.base_url)
+        text = block.replace("[tool.llmbench.", "[")
+        (bench.pytester.path / "llmbench.toml").write_text(text, "utf-8")
+        bench.suite()
+        bench.run("--model", name).assert_outcomes(passed=3)
+
+
+def test_every_documented_configuration_is_tested() -> None:
+    """No block of the page is left out."""
+    assert set(documented()) == set(FLAVOUR_OF)
 
 
 def test_a_reasoning_model_runs_a_suite_for_local_ones(

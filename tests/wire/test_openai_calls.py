@@ -293,7 +293,7 @@ def test_headers_of_an_alias_win(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-this-one")
     headers = (("Authorization", f"Bearer {KEY}"), ("HTTP-Referer", "http://me"))
     with FakeOpenAI(key=KEY) as server:
-        target = at(server, headers=headers)
+        target = at(server, headers=headers, key_env="NO_KEY")
         reply_of(engine.ask(target, question(model="gpt-x")))
         [record] = server.requests
     assert record.headers["http-referer"] == "http://me"

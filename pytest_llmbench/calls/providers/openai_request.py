@@ -40,8 +40,9 @@ def chat_body(request: CallRequest) -> dict[str, Any]:
 def service_body(request: CallRequest, url: str) -> dict[str, Any]:
     """Return the body that a service's model takes, by its family and options.
 
-    Models that reason get no seed, which they refuse, and their limit as
-    `max_completion_tokens`, unless `max_tokens_field` says otherwise.
+    Models that reason get their limit as `max_completion_tokens`, unless
+    `max_tokens_field` says otherwise, and no seed, which they refuse; nor does a
+    model of which that option says that it is one of them.
 
     Args:
         url: where it goes.
@@ -52,7 +53,7 @@ def service_body(request: CallRequest, url: str) -> dict[str, Any]:
     field = str(request.options.get("max_tokens_field", by_family))
     if "max_tokens" in body:
         body[field] = body.pop("max_tokens")
-    if is_reasoning:
+    if is_reasoning or field == "max_completion_tokens":
         body.pop("seed", None)
     if "effort" in request.options:
         body["reasoning_effort"] = request.options["effort"]

@@ -99,6 +99,8 @@ def test_the_limits_name_can_be_set(model: str, field: str) -> None:
     """An alias knows better than a name does; the option itself is not sent."""
     body = service_body(asked(model, num_predict=9, max_tokens_field=field), LOCAL)
     assert {key: body[key] for key in body if "max_" in key} == {field: 9}
+    is_plain = (model, field) == ("my-deployment", "max_tokens")
+    assert ("seed" in body) is is_plain
 
 
 def test_effort_is_sent_by_the_services_word() -> None:
