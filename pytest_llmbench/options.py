@@ -206,8 +206,8 @@ OPTIONS: Final = (
         "concurrency",
         read_count,
         None,
-        "calls in flight at once per address (default: the provider's, 1 for ollama"
-        " and embedded)",
+        "calls in flight at once per address (default: 1 for ollama and embedded, 2 for"
+        " claude-code, 8 for other services)",
         "--concurrency",
         "N",
     ),

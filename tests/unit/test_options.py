@@ -195,13 +195,17 @@ def help_of(key: str) -> str:
     return option.help
 
 
-def test_the_default_of_concurrency_is_every_providers() -> None:
+def test_the_default_of_concurrency_is_every_providers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """What help and schema call the default is what the dialects have."""
-    words = "1 for ollama and embedded"
+    words = "1 for ollama and embedded, 2 for claude-code, 8 for other services"
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "made-up")
+    told = {"ollama": 1, "embedded": 1, "claude-code": 2}
     for provider in SPOKEN:
         target = Target(provider=provider, model="m", base_url="http://127.0.0.1:1")
-        assert open_provider(target, SystemClock(), None).slots == 1
-        assert provider in words
+        slots = open_provider(target, SystemClock(), None).slots
+        assert slots == told.get(provider, 8)
     assert words in help_of("concurrency")
     assert words in str(load_schema("config"))
 

@@ -35,7 +35,7 @@ FILES: Final = Path("/proc/self/fd")
 def own_threads() -> set[str]:
     """Return the names of all threads but the fake server's."""
     names = {thread.name for thread in threading.enumerate()}
-    return {name for name in names if not name.startswith("fake-ollama")}
+    return {name for name in names if not name.startswith("fake-")}
 
 
 def open_sockets() -> list[str]:
@@ -68,7 +68,7 @@ class InterruptAtChat:
                 time.sleep(0.05)
                 os.kill(os.getpid(), signal.SIGINT)
 
-        self.thread = threading.Thread(target=send, name="fake-ollama-interrupt")
+        self.thread = threading.Thread(target=send, name="fake-interrupt")
         self.thread.start()
 
 
@@ -164,7 +164,7 @@ def test_connections_are_used_again(engine: Engine) -> None:
         for _ in range(3):
             reply_of(ask(engine, server))
         names = [thread.name for thread in threading.enumerate()]
-        assert names.count("fake-ollama-connection") == 1
+        assert names.count("fake-connection") == 1
 
 
 def test_servers_are_kept_apart(engine: Engine) -> None:
