@@ -27,7 +27,7 @@
         ├── StreamTruncated     the stream ended without its end marker
         ├── ProtocolFault       bytes that are not the protocol
         ├── MalformedCall       the server rejected the model's own tool call
-        ├── EngineMissing       the embedded engine is not installed or died
+        ├── EngineMissing       a provider's own program is not installed or died
         └── IsolationFailed     the child process of an isolated call died
 
 Every `CallError` but `CallTimeout` and `MalformedCall` is the harness's, the
@@ -236,7 +236,7 @@ class MalformedCall(CallError):
 
 
 class EngineMissing(CallError):
-    """The embedded engine is not installed, cannot start here, or has died."""
+    """The embedded engine or Claude Code is not installed, cannot start, or died."""
 
     kind = "engine_missing"
     is_permanent = True

@@ -70,7 +70,8 @@ class Timings(Struct, frozen=True, kw_only=True):
         prefill_ms: prompt evaluation as the server gave it.
         decode_ms: generation as the server gave it.
         isolation_ms: what making the call in a child process cost on top: its
-            start and both hand-overs; part of no other. None without isolation.
+            start and both hand-overs; part of no other. None without isolation,
+            except for claude-code, which is a child process in each call.
     """
 
     ttft_ms: float | None = None

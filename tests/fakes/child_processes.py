@@ -14,22 +14,27 @@ HAS_PROC: Final = (PROC / "self" / "stat").exists()
 
 def call_children(parent_pid: int | None = None) -> list[int]:
     """Return the isolated calls that are children of a process, zombies included."""
+    return children_running("isolated_child", parent_pid)
+
+
+def children_running(word: str, parent_pid: int | None = None) -> list[int]:
+    """Return a process's children with a word in their command, and its zombies."""
     parent = str(parent_pid or os.getpid())
     return [
         int(folder.name)
         for folder in PROC.iterdir()
-        if folder.name.isdecimal() and _is_call_child(folder, parent)
+        if folder.name.isdecimal() and _is_child(folder, parent, word.encode())
     ]
 
 
-def _is_call_child(folder: Path, parent: str) -> bool:
+def _is_child(folder: Path, parent: str, word: bytes) -> bool:
     try:
         fields = (folder / "stat").read_text().rpartition(")")[2].split()
         command = (folder / "cmdline").read_bytes()
     except OSError:  # gone in between
         return False
     state, ppid = fields[:2]
-    return ppid == parent and (b"isolated_child" in command or state == "Z")
+    return ppid == parent and (word in command or state == "Z")
 
 
 def one_call_child(parent_pid: int | None = None) -> int:

@@ -148,7 +148,8 @@ def _message_faults(messages: object) -> Iterator[str]:
     pending: set[str] = set()
     for at, message in enumerate(messages):
         blocks = blocks_of(message)
-        yield from _content_faults(at, blocks)
+        if message.get("role") != "system":  # one may hold settings alone
+            yield from _content_faults(at, blocks)
         if message.get("role") == "user":
             yield from _result_faults(at, blocks, pending)
         pending = {b["id"] for b in blocks if b.get("type") == "tool_use"}

@@ -11,10 +11,19 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.calls.clock import Clock
     from pytest_llmbench.calls.debuglog import WireLog
+    from pytest_llmbench.calls.providers.anthropic import AnthropicProvider
     from pytest_llmbench.calls.providers.base import Caller, Provider
+    from pytest_llmbench.calls.providers.openai import OpenAIProvider
     from pytest_llmbench.calls.request import Target
 
-SPOKEN: Final = ("ollama", "openai", "openai-responses", "anthropic", "embedded")
+SPOKEN: Final = (
+    "ollama",
+    "openai",
+    "openai-responses",
+    "anthropic",
+    "claude-code",
+    "embedded",
+)
 """The providers this version can call."""
 
 LOCAL: Final = frozenset({"ollama", "embedded"})
@@ -64,6 +73,7 @@ def open_provider(
     Raises:
         Unsupported: no dialect speaks this provider's protocol yet.
         Unauthorised: an online service's key is missing.
+        EngineMissing: a program that the provider runs is not installed.
     """
     if target.provider == "ollama":
         from pytest_llmbench.calls.providers.ollama import OllamaProvider
@@ -78,27 +88,31 @@ def open_provider(
         embedded = EmbeddedProvider(clock)
         embedded.debug = debug
         return embedded
+    if target.provider == "claude-code":
+        from pytest_llmbench.calls.providers.claude_code import ClaudeCodeProvider
+
+        agent = ClaudeCodeProvider(target, clock)
+        agent.debug = debug
+        return agent
+    service = _service(target, clock)
+    service.transport.debug = debug
+    service.transport.on_grant = on_grant
+    return service
+
+
+def _service(target: Target, clock: Clock) -> OpenAIProvider | AnthropicProvider:
     if target.provider == "openai":
         from pytest_llmbench.calls.providers.openai import OpenAIProvider
 
-        chat = OpenAIProvider(target, clock)
-        chat.transport.debug = debug
-        chat.transport.on_grant = on_grant
-        return chat
+        return OpenAIProvider(target, clock)
     if target.provider == "openai-responses":
         from pytest_llmbench.calls.providers.openai_responses import ResponsesProvider
 
-        responses = ResponsesProvider(target, clock)
-        responses.transport.debug = debug
-        responses.transport.on_grant = on_grant
-        return responses
+        return ResponsesProvider(target, clock)
     if target.provider == "anthropic":
         from pytest_llmbench.calls.providers.anthropic import AnthropicProvider
 
-        claude = AnthropicProvider(target, clock)
-        claude.transport.debug = debug
-        claude.transport.on_grant = on_grant
-        return claude
+        return AnthropicProvider(target, clock)
     msg = f"no dialect for provider {target.provider!r}; known: {', '.join(SPOKEN)}"
     raise Unsupported(msg)
 

@@ -43,7 +43,7 @@ def message_body(
     return {
         "model": request.model,
         "max_tokens": _limit(options.get("num_predict")) + thinking.budget_tokens,
-        "messages": _turns(request.messages),
+        "messages": turns(request.messages),
         "stream": True,
         **({"system": system} if system else {}),
         **({"tools": [_tool(tool) for tool in request.tools]} if request.tools else {}),
@@ -77,22 +77,22 @@ def _tool(tool: Tool) -> dict[str, Any]:
     return {"name": tool.name, **described, "input_schema": schema}
 
 
-def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
+def turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """Return user and assistant in turn; what follows one another is one message.
 
     So the results of all calls stand in one message, before the user's next words.
     """
-    turns: list[dict[str, Any]] = []
+    made: list[dict[str, Any]] = []
     for message in messages:
         blocks = _blocks(message)
         role = "assistant" if message.role == "assistant" else "user"
         if not blocks:  # the API refuses empty messages
             continue
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += blocks
+        if made and made[-1]["role"] == role:
+            made[-1]["content"] += blocks
         else:
-            turns.append({"role": role, "content": blocks})
-    return turns
+            made.append({"role": role, "content": blocks})
+    return made
 
 
 def _blocks(message: Message) -> list[dict[str, Any]]:

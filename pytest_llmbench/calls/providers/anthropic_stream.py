@@ -97,9 +97,14 @@ class MessageStream:
         if not isinstance(value, dict):
             msg = f"{self._where} sent an event that is no JSON object"
             raise ProtocolFault(msg)
-        self._take(value, at_ns)
+        self.take(value, at_ns)
 
-    def _take(self, value: dict[str, Any], at_ns: int) -> None:
+    def take(self, value: dict[str, Any], at_ns: int) -> None:
+        """Take one event, decoded.
+
+        Raises:
+            CallError: the event is an error.
+        """
         match value.get("type"):
             case "error":
                 raise error_of_event(value, self._where)
