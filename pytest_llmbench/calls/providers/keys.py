@@ -1,0 +1,144 @@
+"""Where the key of an online service comes from."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from functools import cache
+from typing import TYPE_CHECKING, Final, NoReturn, final
+
+from typing_extensions import override
+
+from pytest_llmbench.checks.shown import one_line
+from pytest_llmbench.errors import Unauthorised
+from pytest_llmbench.masking import MASK, masked_text, masks
+
+if TYPE_CHECKING:
+    from pytest_llmbench.calls.request import Target
+
+COMMAND_S: Final = 30.0
+"""How long a command that prints a key may take."""
+
+_TABLE: Final = "[tool.llmbench.models.<alias>]"
+
+
+@final
+class Secret:
+    """A key that no text shows; equal to nothing but itself, and never pickled.
+
+    Attributes:
+        source: the variable that it was read from; `api_key_command` for a
+            command.
+    """
+
+    __slots__ = ("_value", "source")
+
+    def __init__(self, value: str, source: str = "") -> None:
+        self._value = value
+        self.source = source
+        masks.add(value)
+
+    def reveal(self) -> str:
+        """Return the key itself, for the one header that it is sent in."""
+        return self._value
+
+    @override
+    def __repr__(self) -> str:
+        return MASK
+
+    @override
+    def __format__(self, spec: str) -> str:
+        return MASK
+
+    @override
+    def __reduce__(self) -> NoReturn:
+        msg = "a key does not leave its process: read it anew in the other one"
+        raise TypeError(msg)
+
+
+def read_key(target: Target, *, default_env: str | tuple[str, ...]) -> Secret:
+    """Read the key of a target's service.
+
+    From `key_command`, else from the variable `key_env`, else from the first of
+    the dialect's own variables that is not empty. A command is run once per process,
+    without a shell, and may take 30 s: this call waits for it.
+
+    Args:
+        default_env: the dialect's own variables, the preferred one first.
+
+    Raises:
+        Unauthorised: there is none, or none that can be sent; the message names
+            the variables or the command and never shows a value.
+    """
+    if target.key_command:
+        return _told_by(target.key_command)
+    defaults = (default_env,) if isinstance(default_env, str) else default_env
+    names = (target.key_env,) if target.key_env else defaults
+    name = next((name for name in names if os.environ.get(name)), None)
+    if name is None:
+        raise Unauthorised(_no_key(target.provider, names))
+    return Secret(_checked(os.environ[name], name), name)
+
+
+def _no_key(provider: str, names: tuple[str, ...]) -> str:
+    wanted = " or ".join(names)
+    empty = [name for name in names if name in os.environ]
+    found = f"{empty[0]} is empty" if empty else f"{wanted} is not set"
+    return (
+        f"no key for {provider}: {found}; set {wanted}, or have api_key_env or"
+        f" api_key_command in {_TABLE} name where the key is"
+    )
+
+
+def _checked(value: str, source: str) -> str:
+    """Return the key if it can be sent in a header.
+
+    Raises:
+        Unauthorised: says what is wrong with it, not what it is.
+    """
+    fault = ""
+    if not value.strip():
+        fault = "holds nothing but blanks"
+    elif not value.isprintable():
+        fault = "holds a line end or another control character"
+    elif " " in value or not value.isascii():
+        fault = "holds a blank or a character beyond ASCII"
+    if fault:
+        msg = f"the key in {source} {fault}; set it to the key alone, on one line"
+        raise Unauthorised(msg)
+    return value
+
+
+@cache
+def _told_by(command: tuple[str, ...]) -> Secret:
+    # Its arguments are not shown: a password may be among them.
+    where = f"api_key_command `{one_line(command[0])}`"
+    try:
+        ended = subprocess.run(  # noqa: S603 - the user's own command, no shell
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=COMMAND_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        msg = f"{where} gave no key in {COMMAND_S:g} s; does it wait for a password?"
+        raise Unauthorised(msg) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        msg = f"{where} cannot be run: {reason}; name a program with its arguments"
+        raise Unauthorised(msg) from None
+    lines = ended.stdout.decode(errors="replace").splitlines()
+    for line in lines:
+        masks.add(line.strip())
+    if ended.returncode:
+        said = one_line(masked_text(ended.stderr.decode(errors="replace").strip()))
+        msg = (
+            f"{where} ended with status {ended.returncode}:"
+            f" {said or 'it said nothing on stderr'}"
+        )
+        raise Unauthorised(msg)
+    if not lines:
+        msg = f"{where} printed nothing; its first line must be the key"
+        raise Unauthorised(msg)
+    return Secret(_checked(lines[0], f"the first line of {where}"), "api_key_command")
