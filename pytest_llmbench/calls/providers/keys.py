@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from pytest_llmbench.checks.shown import one_line
 from pytest_llmbench.errors import Unauthorised
-from pytest_llmbench.masking import MASK, masked_text, masks
+from pytest_llmbench.masking import MASK, masks
 
 if TYPE_CHECKING:
     from pytest_llmbench.calls.request import Target
@@ -132,7 +132,7 @@ def _told_by(command: tuple[str, ...]) -> Secret:
     for line in lines:
         masks.add(line.strip())
     if ended.returncode:
-        said = one_line(masked_text(ended.stderr.decode(errors="replace").strip()))
+        said = one_line(ended.stderr.decode(errors="replace").strip())
         msg = (
             f"{where} ended with status {ended.returncode}:"
             f" {said or 'it said nothing on stderr'}"
