@@ -83,6 +83,10 @@ class Masks:
             self.add(found[1])
             self.add(unquote(found[1]))
 
+    def add_header(self, value: str) -> None:
+        """Note a header's value without its scheme: `abc` of `Bearer abc`."""
+        self.add(value.rpartition(" ")[2])
+
     def apply(self, text: str) -> str:
         """Return a text with each noted secret, whole or in pieces, replaced."""
         for noted in self._noted.values():

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_llmbench.aliases import Alias
+    from pytest_llmbench.analysis.cost import Prices
 
 _TABLES: Final = ("models", "policy", "routing")
 
@@ -64,7 +65,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         return str(path.relative_to(self.root) if is_below else path)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as plain JSON, for config.json."""
+        """Return the settings as plain JSON, for config.json; no secret is in it."""
         values = asdict(self)
         del values["root"]
         return {
@@ -120,9 +121,23 @@ class Settings(Struct, frozen=True, kw_only=True):
             return (Target(provider=model.provider, model=model.name, base_url=url),)
         urls = alias.base_urls or (default_url(alias.provider, ollama_host),)
         return tuple(
-            Target(provider=alias.provider, model=alias.model, base_url=url)
+            Target(
+                provider=alias.provider,
+                model=alias.model,
+                base_url=url,
+                key_env=alias.api_key_env,
+                key_command=alias.api_key_command,
+                headers=alias.headers,
+                rpm=alias.rpm,
+                tpm=alias.tpm,
+            )
             for url in urls
         )
+
+    def prices(self, model: ModelName) -> Prices | None:
+        """Return what a model's tokens cost; None where its alias does not tell."""
+        alias = self.aliases.get(model.provider)
+        return alias.prices if alias else None
 
     def concurrency_of(self, model: ModelName) -> int | None:
         """Return the calls in flight that are set for a model's server; None: default.

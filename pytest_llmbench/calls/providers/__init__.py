@@ -46,11 +46,13 @@ def open_provider(
 
     Raises:
         Unsupported: no dialect speaks this provider's protocol yet.
+        Unauthorised: there is no key; nothing is asked without it.
     """
     if target.provider == "ollama":
+        from pytest_llmbench.calls.providers.keys import headers_of_local
         from pytest_llmbench.calls.providers.ollama import OllamaProvider
 
-        ollama = OllamaProvider(target.base_url, clock)
+        ollama = OllamaProvider(target.base_url, clock, headers_of_local(target))
         ollama.transport.debug = debug
         ollama.transport.on_grant = on_grant
         return ollama
