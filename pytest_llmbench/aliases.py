@@ -33,6 +33,12 @@ _KEYS: Final = (
     *_OF_SERVERS,
     *_PRICES,
 )
+_VENDORS: Final = (
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+)
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _OURS: Final = frozenset({
@@ -95,6 +101,19 @@ def read_aliases(value: object, file: str) -> dict[str, Alias]:
         alias: _alias(alias, as_table(entry, f"{where}.{alias}"), f"{where}.{alias}")
         for alias, entry in as_table(value, where).items()
     }
+
+
+def note_secrets(aliases: Mapping[str, Alias]) -> None:
+    """Have what the environment holds for these models masked, before it is sent.
+
+    The vendors' own variables are noted too: a model needs no alias to use them.
+    """
+    for alias in aliases.values():
+        names = [text.removeprefix(FROM_ENV) for _, text in alias.headers]
+        for name in (alias.api_key_env, *names):
+            masks.add_header(os.environ.get(name, ""))
+    for name in _VENDORS:
+        masks.add(os.environ.get(name, ""))
 
 
 def default_url(provider: str, ollama_host: str | None = None) -> str:

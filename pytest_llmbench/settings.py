@@ -8,7 +8,13 @@ from msgspec import Struct
 from msgspec.structs import asdict
 from typing_extensions import override
 
-from pytest_llmbench.aliases import as_table, check_keys, default_url, read_aliases
+from pytest_llmbench.aliases import (
+    as_table,
+    check_keys,
+    default_url,
+    note_secrets,
+    read_aliases,
+)
 from pytest_llmbench.calls.providers import SPOKEN
 from pytest_llmbench.calls.request import Limits, Target
 from pytest_llmbench.errors import SettingsError, SpecError
@@ -199,6 +205,7 @@ def read_settings(
     table = _TableOverStored(config, values, name, stored or {})
     plain = {option.key: table.value(option) for option in OPTIONS}
     aliases = read_aliases(values.get("models", {}), name)
+    note_secrets(aliases)
     routing = as_table(values.get("routing", {}), f"{name}: routing")
     check_keys(routing, ("fallback",), f"{name}: routing")
     baseline, replay = plain["baseline"], plain["replay"]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from pytest_llmbench.masking import MASK
+from pytest_llmbench.masking import masked as without_secrets
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -26,7 +29,11 @@ class WireLog(Protocol):
 
 
 class DebugLog:
-    """Appends one JSON object per line: `sent` and `received` events."""
+    """Appends one JSON object per line: `sent` and `received` events.
+
+    A secret that a model quotes comes in pieces, a line each: it is known only where
+    one line holds it, or twelve characters of it.
+    """
 
     def __init__(self, path: Path, clock: Clock) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +54,7 @@ class DebugLog:
         self._file.close()
 
     def _write(self, event: dict[str, Any]) -> None:
-        stamped = {"at": self._clock.utc().isoformat(), **event}
+        stamped = {"at": self._clock.utc().isoformat(), **without_secrets(event)}
         self._file.write(json.dumps(stamped, ensure_ascii=False) + "\n")
         self._file.flush()
 
@@ -67,7 +74,7 @@ def masked(value: object, *, is_secret: bool = False) -> object:
         }
     if isinstance(value, list | tuple):
         return [masked(item, is_secret=is_secret) for item in value]
-    return "***" if is_secret and isinstance(value, str | bytes) else value
+    return MASK if is_secret and isinstance(value, str | bytes) else value
 
 
 def _sounds_secret(key: object) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmbench.errors import CallError, SpecError
+from pytest_llmbench.masking import masked_text
 
 if TYPE_CHECKING:
     import argparse
@@ -89,4 +90,4 @@ def _show_findings(engine: Engine, target: Target, taken: Mapping[str, Any]) -> 
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(masked_text(text) + "\n")
