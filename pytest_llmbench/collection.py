@@ -9,6 +9,7 @@ import pytest
 from pytest_llmbench.bars import bars
 from pytest_llmbench.guarding import guard
 from pytest_llmbench.items import PromptItem
+from pytest_llmbench.masking import masked_text
 from pytest_llmbench.report.guard import header_lines
 from pytest_llmbench.report.numbers import counted
 from pytest_llmbench.retries import retry_lines
@@ -111,13 +112,14 @@ def plan_lines(session: BenchSession, items: Sequence[pytest.Item]) -> list[str]
     warm = "on" if session.settings.warm_up else "off"
     line = f"llmbench: {counts} = {counted(len(trials), 'trial')}; warm-up {warm}"
     retries = () if session.settings.replay else {t.spec.retries for t in trials}
-    return [
+    lines = [
         line,
         *_resumed_lines(session, len(trials)),
         *retry_lines(session.config, retries),
         f"llmbench: records go to {session.settings.shown(session.folder.path)}",
         *header_lines(session.ledger.sighting, session.trials.left_out()),
     ]
+    return [masked_text(line) for line in lines]
 
 
 def _resumed_lines(session: BenchSession, trials: int) -> list[str]:

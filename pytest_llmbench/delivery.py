@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmbench.masking import masked
 from pytest_llmbench.runs.record import record_from_json
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Delivery:
         return [] if self._is_to_retry else list(waiting.values())
 
     def pack(self, record: Record, news: list[dict[str, Any]]) -> str:
-        """Return a record as text for another process.
+        """Return a record as text for another process, secrets masked.
 
         Args:
             news: what has been learned of models since the last record.
@@ -76,7 +77,9 @@ class Delivery:
         if not self._is_plan_sent:
             self._is_plan_sent = True
             data["ledger"] = self._ledger.to_json()
-        return json.dumps(data)  # ASCII, which every channel of xdist carries whole
+        return json.dumps(
+            masked(data)
+        )  # ASCII, which every channel of xdist carries whole
 
     def take(
         self,

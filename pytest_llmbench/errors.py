@@ -43,9 +43,17 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
+from pytest_llmbench.masking import masked_text
+
 
 class LlmbenchError(Exception):
-    """Anything this package raises on purpose."""
+    """Anything this package raises on purpose.
+
+    Its message holds no secret, whatever a server has echoed into it.
+    """
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*(masked_text(p) if isinstance(p, str) else p for p in parts))
 
 
 class UsageFault(LlmbenchError):

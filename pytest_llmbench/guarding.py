@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmbench.masking import masked_text
 from pytest_llmbench.policy.guard import machine_of, sighting
 from pytest_llmbench.report.guard import busy_fault, header_lines
 from pytest_llmbench.signals import heed_sigterm
@@ -60,7 +61,7 @@ def guard_workers(
         reporter.ensure_newline()
         left_out = session.trials.left_out()
         for line in header_lines(session.ledger.sighting, left_out):
-            reporter.write_line(line)
+            reporter.write_line(masked_text(line))
     return fault
 
 

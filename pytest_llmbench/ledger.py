@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from pytest_llmbench.analysis.summary import plan_from_json
 from pytest_llmbench.analysis.trials import JUDGED
-from pytest_llmbench.calls.debuglog import masked
 from pytest_llmbench.calls.request import WarmupResult
 from pytest_llmbench.policy.guard import LeftOut
 
@@ -198,7 +197,7 @@ class Ledger:
             "schema_version": SCHEMA_VERSION,
             "run_id": self.folder.run_id,
             "written_at": now.isoformat(),
-            "settings": masked(settings.to_json()),
+            "settings": settings.to_json(),
             **self.to_json(),
             "resumed": self.resumed,
         }

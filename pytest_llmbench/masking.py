@@ -2,94 +2,96 @@
 
 Whatever is read as a key or a password is noted here. What leaves the process
 (files, the terminal, warnings, messages to other processes) passes `masked_text`.
+Texts are many and secrets few, so a text is searched for fixed words first and for
+patterns only where it has one of them.
 """
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
-from urllib.parse import quote, quote_plus
+
+from msgspec import Struct
 
 MASK: Final = "***"
 
-_EVERYWHERE: Final = 4
-"""Characters from which a secret is looked for; a shorter one is in every text."""
-
-_UNBOUND: Final = 8
+_EVERYWHERE: Final = 8
 """Characters from which a secret is looked for within words, too."""
+
+_AS_A_WORD: Final = 4
+"""Characters from which it is looked for as a word, if it is no everyday one."""
 
 _CUTTABLE: Final = 16
 """Characters from which the first or last 12 of a secret, cut off, are known."""
 
 _PIECE: Final = 12
 
-_PLACEHOLDERS: Final = frozenset(
-    {"dummy", "empty", "fake", "key", "llama.cpp", "lm-studio", "local", "no-key"}
-    | {"none", "not-needed", "null", "ollama", "sk-no-key-required", "test", "vllm"}
-)
+_PLACEHOLDERS: Final = frozenset({
+    "dummy-key", "fake-key", "llama.cpp", "lm-studio", "localhost", "no-api-key",
+    "no-key-required", "not-needed", "not-required", "not-used", "placeholder",
+    "sk-no-key-required", "sk-none",
+})  # fmt: skip
 """What people set where a server wants any key: no secrets, and common words."""
 
-_KEY_CHARS: Final = r"[A-Za-z0-9_.~+/=%-]"
+_KEY_CHAR: Final = r"[A-Za-z0-9_.~+/=%-]"
 _SHORTENED: Final = r"(?:\*{2,}|\.{2,}|…+|•{2,})"
+_SHORTENERS: Final = ("**", "..", "…", "••")
 
-_SHAPES: Final = re.compile(
-    rf"""
-      (?<![A-Za-z0-9]) (?:
-          (?:c?sk|pk|rk) - (?: [A-Za-z0-9_-]* {_SHORTENED} [A-Za-z0-9_-]*
-                             | [A-Za-z0-9_-]{{8,}} )
-        | (?: gsk_ | hf_ | r8_ | fw_ | tgp_v1_ | pplx- | nvapi- | xai- | gh[opusr]_
-            | github_pat_ ) [A-Za-z0-9_-]{{16,}}
-        | AIza [A-Za-z0-9_-]{{20,}}
-        | A[KS]IA [A-Z0-9]{{16}}
-        | eyJ [A-Za-z0-9_-]{{8,}} \. [A-Za-z0-9_-]{{8,}} \. [A-Za-z0-9_-]*
-      )
-    | (?<= ://) [^/\s"'<>@]+ (?= @)
-    | (?<= Bearer\ ) (?= [^\s"']* [0-9]) {_KEY_CHARS}{{8,}}
-    """,
-    re.VERBOSE,
+_PREFIXES: Final = (
+    "sk-", "pk-", "rk-", "gsk_", "hf_", "r8_", "fw_", "tgp_v1_", "pplx-", "nvapi-",
+    "xai-", "ghp_", "gho_", "ghs_", "github_pat_", "AIza", "AKIA", "ASIA", "eyJ",
+    "://", "Bearer ",
+)  # fmt: skip
+"""One of these is in every text in which `_shapes` finds something."""
+
+_HEADERS: Final = ("authorization", "api-key")
+"""The same for `_credentials`, in lower case."""
+
+_SECRET_NAMES: Final = (
+    "auth",
+    "key",
+    "token",
+    "secret",
+    "passw",
+    "cookie",
+    "signature",
 )
-"""What looks like a key, whoever's it is; vendors' documented prefixes."""
-
-_IN_HEADERS: Final = re.compile(
-    r"""(?ix)
-    ( (?: proxy- )? authorization | (?: x- (?: goog- )? )? api-key )
-    ( \\? ["']? \s* [:=,] \s* b? \\? ["']? )
-    ( (?: bearer | basic | token ) \s+ )?
-    [^\s"',;\\}\])]+
-    """
-)
-"""A header of credentials with its value, in any notation."""
-
-_SECRET_NAMES: Final = re.compile(r"(?i)auth|key|token|secret|passw|cookie|signature")
 
 
 class Masks:
-    """The secrets that this process has read.
-
-    Kept as one pattern, made anew when a secret comes: texts are many, secrets few.
-    """
+    """The secrets that this process has read."""
 
     def __init__(self) -> None:
-        self._secrets: frozenset[str] = frozenset()
-        self._pattern: re.Pattern[str] | None = None
+        self._noted: dict[str, _Noted] = {}
 
     def add(self, secret: str) -> None:
-        """Note a secret; whatever people set in a secret's place is left out."""
-        is_known = secret in self._secrets or secret.lower() in _PLACEHOLDERS
-        if is_known or len(secret) < _EVERYWHERE:
+        """Note a secret, unless it is a placeholder or an everyday word."""
+        is_word = len(secret) < _EVERYWHERE and re.fullmatch("[a-z-]*", secret)
+        if is_word or len(secret) < _AS_A_WORD or secret.lower() in _PLACEHOLDERS:
             return
-        self._secrets |= {secret}
-        forms = {form for each in self._secrets for form in _forms(each)}
-        longest_first = sorted(forms, key=len, reverse=True)
-        self._pattern = re.compile("|".join(longest_first))
+        if secret not in self._noted:  # a new dict: another thread may be reading
+            self._noted = {**self._noted, secret: _noted(secret)}
+
+    def add_password(self, url: str) -> None:
+        """Note the password in an address, if there is one."""
+        found = re.match(r"[^/]*//[^/@:]*:([^/]*)@", url)
+        if found:
+            from urllib.parse import unquote
+
+            self.add(found[1])
+            self.add(unquote(found[1]))
+
+    def add_header(self, value: str) -> None:
+        """Note a header's value without its scheme: `abc` of `Bearer abc`."""
+        self.add(value.rpartition(" ")[2])
 
     def apply(self, text: str) -> str:
         """Return a text with each noted secret, whole or in pieces, replaced."""
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        for noted in self._noted.values():
+            text = noted.masked_in(text)
+        return text
 
 
 masks: Final = Masks()
@@ -101,11 +103,16 @@ def masked_text(text: str) -> str:
 
     >>> masked_text("Incorrect API key provided: sk-abc***xyz.")
     'Incorrect API key provided: ***.'
-    >>> masked_text("{'authorization': 'Bearer none'}, http://me:pw@host/")
-    "{'authorization': 'Bearer ***'}, http://***@host/"
+    >>> masked_text("{'authorization': 'Basic bWU6cHc='}, http://me:pw@host/")
+    "{'authorization': 'Basic ***'}, http://***@host/"
     """
-    text = _SHAPES.sub(MASK, masks.apply(text))
-    return _IN_HEADERS.sub(rf"\1\2\3{MASK}", text)
+    text = masks.apply(text)
+    if any(prefix in text for prefix in _PREFIXES):
+        text = _shapes().sub(MASK, text)
+    lower = text.lower()
+    if any(name in lower for name in _HEADERS):
+        text = _credentials().sub(rf"\1{MASK}", text)
+    return text
 
 
 def masked(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
@@ -125,25 +132,71 @@ def is_secret_name(name: str) -> bool:
     >>> is_secret_name("X-Api-Key"), is_secret_name("anthropic-beta")
     (True, False)
     """
-    return bool(_SECRET_NAMES.search(name))
+    return any(word in name.lower() for word in _SECRET_NAMES)
 
 
-def _forms(secret: str) -> set[str]:
-    """Return patterns for a secret as it is, encoded, shortened and cut off."""
-    texts = _written(secret)
-    if len(secret) < _UNBOUND:
-        return {rf"(?<!\w){re.escape(text)}(?!\w)" for text in texts}
-    patterns = {re.escape(text) for text in texts}
+class _Noted(Struct, frozen=True, kw_only=True):
+    """A secret, and what stands for it in texts.
+
+    Attributes:
+        texts: it in every notation, the longest first.
+        is_bound: it counts as a word only, not within one.
+        shortened: it as vendors show it, `sk-abc***xyz`; None if it is too short.
+    """
+
+    secret: str
+    texts: tuple[str, ...]
+    is_bound: bool
+    shortened: re.Pattern[str] | None
+
+    def masked_in(self, text: str) -> str:
+        """Return a text without it."""
+        for form in self.texts:
+            if form not in text:
+                continue
+            if self.is_bound:
+                text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", MASK, text)
+            else:
+                text = text.replace(form, MASK)
+        if self.shortened and self.secret[:2] in text and _is_shortened(text):
+            text = self.shortened.sub(MASK, text)
+        return text if len(self.secret) < _CUTTABLE else self._without_ends(text)
+
+    def _without_ends(self, text: str) -> str:
+        """Mask its beginning or its end where a text was cut off within it."""
+        head, tail = self.secret[:_PIECE], self.secret[-_PIECE:]
+        if head in text:
+            text = re.sub(re.escape(head) + f"{_KEY_CHAR}*", MASK, text)
+        while (at := text.find(tail)) >= 0:
+            start, left = at, len(self.secret) - _PIECE
+            while start and left and text[start - 1] == self.secret[left - 1]:
+                start, left = start - 1, left - 1
+            text = text[:start] + MASK + text[at + _PIECE :]
+        return text
+
+
+def _is_shortened(text: str) -> bool:
+    return any(mark in text for mark in _SHORTENERS)
+
+
+def _noted(secret: str) -> _Noted:
+    is_bound = len(secret) < _EVERYWHERE
     start, end = re.escape(secret[:2]), re.escape(secret[-2:])
-    patterns.add(rf"{start}{_KEY_CHARS}{{0,40}}?{_SHORTENED}{_KEY_CHARS}{{0,40}}?{end}")
-    if len(secret) >= _CUTTABLE:
-        patterns |= {re.escape(secret[:_PIECE]) + f"{_KEY_CHARS}*"}
-        patterns |= {re.escape(secret[-at:]) for at in range(_PIECE, len(secret))}
-    return patterns
+    middle = rf"{_KEY_CHAR}{{0,40}}?{_SHORTENED}{_KEY_CHAR}{{0,40}}?"
+    return _Noted(
+        secret=secret,
+        texts=tuple(sorted(_written(secret), key=len, reverse=True)),
+        is_bound=is_bound,
+        shortened=None if is_bound else re.compile(start + middle + end),
+    )
 
 
 def _written(secret: str) -> set[str]:
     """Return a secret in the notations in which texts quote one."""
+    import html
+    import json
+    from urllib.parse import quote, quote_plus
+
     quoted = json.dumps(secret)[1:-1]
     texts = {secret, quoted, json.dumps(quoted)[1:-1], quoted.replace("/", r"\/")}
     texts |= {html.escape(secret), repr(secret)[1:-1]}
@@ -158,11 +211,48 @@ def _in_base64(secret: bytes) -> set[str]:
     Within one it may begin at any of three places of a group of three bytes, and
     its first and last characters depend on its neighbours: these are left out.
     """
-    found = set()
+    import base64
+
+    found = {base64.b64encode(secret).decode("ascii")}
     for before in range(3):
         code = base64.b64encode(b"\0" * before + secret).decode("ascii").rstrip("=")
-        code = code[-(-before * 4 // 3) :] if before else code
-        inner = code if (before + len(secret)) % 3 == 0 else code[:-1]
-        found |= {inner, inner.translate(str.maketrans("+/", "-_"))}
-    found |= {base64.b64encode(secret).decode("ascii")}
-    return {text for text in found if len(text) >= _UNBOUND}
+        code = code[(before * 8 + 5) // 6 :]
+        found.add(code if (before + len(secret)) % 3 == 0 else code[:-1])
+    found |= {text.translate(str.maketrans("+/", "-_")) for text in found}
+    return {text for text in found if len(text) >= _EVERYWHERE}
+
+
+@cache
+def _shapes() -> re.Pattern[str]:
+    """What looks like a key, whoever's it is: vendors' documented prefixes."""
+    return re.compile(
+        rf"""
+          (?: (?<![A-Za-z0-9]) | (?<= \\[nrt]) ) (?:
+              (?:sk|pk|rk) - (?: [A-Za-z0-9_-]* {_SHORTENED} [A-Za-z0-9_-]*
+                               | [A-Za-z0-9_-]{{8,}} )
+            | (?: gsk_ | hf_ | r8_ | fw_ | tgp_v1_ | pplx- | nvapi- | xai- | gh[ops]_
+                | github_pat_ ) [A-Za-z0-9_-]{{16,}}
+            | AIza [A-Za-z0-9_-]{{20,}}
+            | A[KS]IA [A-Z0-9]{{16}}
+            | eyJ [A-Za-z0-9_-]{{8,}} \. [A-Za-z0-9_-]{{8,}} \. [A-Za-z0-9_-]*
+          )
+        | (?<= ://) [^/\s"'<>@]+ (?= @)
+        | (?<= Bearer\ ) (?= [^\s"']* [0-9]) {_KEY_CHAR}{{8,}}
+        """,
+        re.VERBOSE,
+    )
+
+
+@cache
+def _credentials() -> re.Pattern[str]:
+    """A header of credentials with its value, in any notation."""
+    return re.compile(
+        r"""(?ix)
+        (
+          (?: authorization | (?<![a-z_]) (?: x- (?: goog- )? )? api-key )
+          (?: \\? ["']? \s* [:=] \s* | \\? ["'] \s* , \s* ) (?: b? \\? ["'] )?
+          (?: (?: bearer | basic | token ) \s+ )?
+        )
+        (?= [^\s"']* [0-9=] ) [^\s"',;\\}\])]{8,}
+        """
+    )

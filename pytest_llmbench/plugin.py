@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_llmbench.exits import ExitHooks
 from pytest_llmbench.options import add_options, is_any_given
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if is_any_given(config):
         _checked(config)
     config.pluginmanager.register(BenchHooks(config), "llmbench-hooks")
+    config.pluginmanager.register(ExitHooks(config), "llmbench-exits")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile | None:

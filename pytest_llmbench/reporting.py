@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import pytest
 
 from pytest_llmbench.items import PromptItem
+from pytest_llmbench.masking import masked_text
 from pytest_llmbench.report.junit import suite_properties, trial_properties
 from pytest_llmbench.report.numbers import seconds
 from pytest_llmbench.report.terminal import terminal_lines
@@ -163,11 +164,13 @@ def _tell_junit(config: pytest.Config, conclusion: Conclusion) -> None:
         add = getattr(plugin, "add_global_property", None)
         if add is not None:
             for name, value in suite_properties(conclusion.view):
-                add(name, value)
+                add(name, masked_text(value))
 
 
 def print_summary(conclusion: Conclusion, reporter: pytest.TerminalReporter) -> None:
     """Write the summary's lines; colour only where the terminal has it."""
     reporter.section("llmbench")
     for line in terminal_lines(conclusion.view):
-        reporter.write_line(line.text, **{line.colour: True} if line.colour else {})
+        reporter.write_line(
+            masked_text(line.text), **{line.colour: True} if line.colour else {}
+        )

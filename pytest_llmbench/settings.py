@@ -8,7 +8,13 @@ from msgspec import Struct
 from msgspec.structs import asdict
 from typing_extensions import override
 
-from pytest_llmbench.aliases import as_table, check_keys, default_url, read_aliases
+from pytest_llmbench.aliases import (
+    as_table,
+    check_keys,
+    default_url,
+    note_secrets,
+    read_aliases,
+)
 from pytest_llmbench.calls.providers import SPOKEN
 from pytest_llmbench.calls.request import Limits, Target
 from pytest_llmbench.errors import SettingsError, SpecError
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_llmbench.aliases import Alias
+    from pytest_llmbench.analysis.cost import Prices
 
 _TABLES: Final = ("models", "policy", "routing")
 
@@ -64,7 +71,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         return str(path.relative_to(self.root) if is_below else path)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as plain JSON, for config.json."""
+        """Return the settings as plain JSON, for config.json; no secret is in it."""
         values = asdict(self)
         del values["root"]
         return {
@@ -120,9 +127,23 @@ class Settings(Struct, frozen=True, kw_only=True):
             return (Target(provider=model.provider, model=model.name, base_url=url),)
         urls = alias.base_urls or (default_url(alias.provider, ollama_host),)
         return tuple(
-            Target(provider=alias.provider, model=alias.model, base_url=url)
+            Target(
+                provider=alias.provider,
+                model=alias.model,
+                base_url=url,
+                key_env=alias.api_key_env,
+                key_command=alias.api_key_command,
+                headers=alias.headers,
+                rpm=alias.rpm,
+                tpm=alias.tpm,
+            )
             for url in urls
         )
+
+    def prices(self, model: ModelName) -> Prices | None:
+        """Return what a model's tokens cost; None where its alias does not tell."""
+        alias = self.aliases.get(model.provider)
+        return alias.prices if alias else None
 
     def concurrency_of(self, model: ModelName) -> int | None:
         """Return the calls in flight that are set for a model's server; None: default.
@@ -184,6 +205,7 @@ def read_settings(
     table = _TableOverStored(config, values, name, stored or {})
     plain = {option.key: table.value(option) for option in OPTIONS}
     aliases = read_aliases(values.get("models", {}), name)
+    note_secrets(aliases)
     routing = as_table(values.get("routing", {}), f"{name}: routing")
     check_keys(routing, ("fallback",), f"{name}: routing")
     baseline, replay = plain["baseline"], plain["replay"]

@@ -9,6 +9,7 @@ import pytest
 from msgspec import Struct
 
 from pytest_llmbench.calls.once import Once
+from pytest_llmbench.masking import masked_text
 from pytest_llmbench.units import Seat, Units
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def tell_worker(
             f"--tx {spec}: specs are split at '//', so OLLAMA_HOST takes HOST:PORT"
             " without http:// here"
         )
-        raise pytest.UsageError(msg)
+        raise pytest.UsageError(masked_text(msg))
     node.config.add_cleanup(Once(token).sweep)
     node.workerinput.update({_RUN_ID: run_id, _TOKEN: token})
     if len(set(map(str, node.nodemanager.specs))) > 1:

@@ -7,6 +7,9 @@ from contextvars import ContextVar
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from pytest_llmbench.masking import MASK
+from pytest_llmbench.masking import masked as without_secrets
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -36,7 +39,9 @@ class DebugLog:
     """Appends one JSON object per line: `sent` and `received` events.
 
     A call is one request with its response. It lives in one asyncio task, which is
-    how what comes back is told from that of other calls in flight.
+    how what comes back is told from that of other calls in flight. A secret that a
+    model quotes comes in pieces, a line each: it is known only where one line holds
+    it, or twelve characters of it.
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
@@ -61,7 +66,8 @@ class DebugLog:
 
     def _write(self, event: dict[str, Any]) -> None:
         whose = {"call": _CALL.get(), "trial": TRIAL.get()}
-        stamped = {"at": self._clock.utc().isoformat(), **whose, **event}
+        at = self._clock.utc().isoformat()
+        stamped = {"at": at, **whose, **without_secrets(event)}
         self._file.write(json.dumps(stamped, ensure_ascii=False) + "\n")
         self._file.flush()
 
@@ -81,7 +87,7 @@ def masked(value: object, *, is_secret: bool = False) -> object:
         }
     if isinstance(value, list | tuple):
         return [masked(item, is_secret=is_secret) for item in value]
-    return "***" if is_secret and isinstance(value, str | bytes) else value
+    return MASK if is_secret and isinstance(value, str | bytes) else value
 
 
 def _sounds_secret(key: object) -> bool:

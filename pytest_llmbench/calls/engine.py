@@ -40,7 +40,7 @@ class Engine:
         self._debug = debug
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._servers: dict[tuple[str, str], Server] = {}
+        self._servers: dict[object, Server] = {}
 
     def server(self, target: Target) -> Server:
         """Return a target's server, opened when it is first needed.
@@ -48,7 +48,8 @@ class Engine:
         Raises:
             CallError: no dialect speaks to it.
         """
-        key = (target.provider, target.base_url)
+        account = (target.key_env, target.key_command, target.headers)
+        key = (target.provider, target.base_url, account)
         if key not in self._servers:
             provider = open_provider(target, self.clock, self._debug)
             isolated = partial(self._isolated, provider, target)

@@ -26,7 +26,7 @@ class Target(Struct, frozen=True, kw_only=True):
         key_env: the environment variable that holds the key; empty for the
             dialect's own. The key itself is nowhere but in the transport.
         key_command: a command that prints the key, asked before the variable.
-        headers: sent with each call.
+        headers: sent with each call; a value `env:NAME` is read where it is sent.
         rpm: requests a minute that the key allows; None if not told.
         tpm: tokens a minute that the key allows; None if not told.
     """

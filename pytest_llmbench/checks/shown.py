@@ -10,6 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmbench.masking import masked_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -35,6 +37,8 @@ def one_line(text: str, limit: int = LIMIT) -> str:
     >>> one_line("abcdef", limit=3)
     'abc… (6 chars)'
     """
+    if len(text) > limit:  # what is cut off within a secret shows half of it
+        text = masked_text(text)
     if text[:limit].isprintable():
         return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} chars)"
     shown = ""

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmbench.errors import CallError, UsageFault
+from pytest_llmbench.masking import masked_text
 
 if TYPE_CHECKING:
     import argparse
@@ -131,4 +132,4 @@ def _show_findings(
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(masked_text(text) + "\n")

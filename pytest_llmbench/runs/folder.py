@@ -8,6 +8,7 @@ import secrets
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from pytest_llmbench.errors import SettingsError
+from pytest_llmbench.masking import masked, masked_text
 from pytest_llmbench.runs.record import record_from_json
 
 if TYPE_CHECKING:
@@ -130,17 +131,24 @@ def drop_cut_line(path: Path) -> None:
 
 
 def json_line(data: dict[str, Any]) -> str:
-    """Return one line of JSON, its line end included."""
-    return json.dumps(data, ensure_ascii=False) + "\n"
+    """Return one line of JSON without secrets, its line end included."""
+    return json.dumps(masked(data), ensure_ascii=False) + "\n"
 
 
 def write_json(path: Path, data: dict[str, Any] | list[Any]) -> Path:
-    """Write a JSON file whole or not at all, also when two writers meet."""
-    return write_text(path, json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+    """Write a JSON file whole or not at all, also when two writers meet.
+
+    Secrets are masked in the values, where no escape of JSON's hides them.
+    """
+    return _write(path, json.dumps(masked(data), ensure_ascii=False, indent=2) + "\n")
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a text file whole or not at all, also when two writers meet."""
+    """Write a text file as `write_json` does, secrets masked."""
+    return _write(path, masked_text(text))
+
+
+def _write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}.part")
     try:

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from pytest_llmbench.aliases import Alias, read_aliases
+from pytest_llmbench.analysis.cost import Prices
 from pytest_llmbench.calls.request import Limits, Target
 from pytest_llmbench.errors import SettingsError
 from pytest_llmbench.prompts.spec import parse_model, parse_spec
@@ -108,6 +109,36 @@ def test_a_model_has_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OLLAMA_HOST")
     default = SETTINGS.target(parse_model("a")).base_url
     assert default == "http://127.0.0.1:11434"
+
+
+def test_an_alias_has_its_account() -> None:
+    """Key, headers, rates and prices of an alias go to each of its addresses."""
+    prices = Prices(in_usd_per_mtok=3.0, out_usd_per_mtok=15.0)
+    online = Alias(
+        provider="openai",
+        model="m",
+        base_urls=("https://a", "https://b"),
+        api_key_env="MY_KEY",
+        headers=(("x-org", "env:ORG"),),
+        rpm=60,
+        tpm=90_000,
+        prices=prices,
+    )
+    settings = replace(SETTINGS, aliases={"on": online})
+    targets = settings.targets(parse_model("on", {"on"}))
+    assert [target.base_url for target in targets] == ["https://a", "https://b"]
+    for target in targets:
+        assert target == Target(
+            provider="openai",
+            model="m",
+            base_url=target.base_url,
+            key_env="MY_KEY",
+            headers=(("x-org", "env:ORG"),),
+            rpm=60,
+            tpm=90_000,
+        )
+    assert settings.prices(parse_model("on", {"on"})) == prices
+    assert settings.prices(parse_model("a")) is None
 
 
 def test_an_alias_has_its_options() -> None:

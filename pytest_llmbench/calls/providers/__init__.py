@@ -76,9 +76,10 @@ def open_provider(
         EngineMissing: a program that the provider runs is not installed.
     """
     if target.provider == "ollama":
+        from pytest_llmbench.calls.providers.keys import headers_of_local
         from pytest_llmbench.calls.providers.ollama import OllamaProvider
 
-        ollama = OllamaProvider(target.base_url, clock)
+        ollama = OllamaProvider(target.base_url, clock, headers_of_local(target))
         ollama.transport.debug = debug
         ollama.transport.on_grant = on_grant
         return ollama

@@ -32,6 +32,7 @@ from pytest_llmbench.errors import (
     StreamTruncated,
     Unreachable,
 )
+from pytest_llmbench.masking import masked_text, masks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -119,6 +120,7 @@ class HttpTransport:
         self.on_headers: Callable[[Mapping[str, str]], None] | None = None
         self._hint = hint
         with self._foreign_errors(lambda: False):
+            masks.add_password(base_url)
             self._base = _url(base_url)
             self._wire = _wire(self._base, clock, keep_alive=keep_alive)
         self._headers = {**_HEADERS, **_authorization(self._base), **(headers or {})}
@@ -251,13 +253,13 @@ class HttpTransport:
         if response.status_code == httpx.codes.OK:
             return
         if response.has_redirect_location:
-            to = one_line(response.headers["location"])
+            to = one_line(masked_text(response.headers["location"]))
             msg = f"{self.where} redirects to {to}; give that server's address instead"
             raise ProtocolFault(msg)
         encoding = response.headers.get("content-encoding", "identity")
         if encoding == "identity":
             body = await _body(response, _MAX_ERROR_BYTES)
-            text = body[:_MAX_ERROR_BYTES].decode("utf-8", "replace")
+            text = masked_text(body[:_MAX_ERROR_BYTES].decode("utf-8", "replace"))
         else:  # what it unpacks to has no limit
             text = f"and {one_line(encoding)}-encoded bytes"
         told = response.headers.get("retry-after")
@@ -329,7 +331,9 @@ def _authorization(url: httpx.URL) -> dict[str, str]:
     if not url.userinfo:
         return {}
     both = f"{url.username}:{url.password}".encode()
-    return {"authorization": "Basic " + base64.b64encode(both).decode("ascii")}
+    code = base64.b64encode(both).decode("ascii")
+    masks.add(code)
+    return {"authorization": f"Basic {code}"}
 
 
 def _wire(
@@ -384,7 +388,7 @@ def decode_json(data: bytes, where: str) -> Any:  # noqa: ANN401 - the server's 
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
-        shown = data[:80].decode("utf-8", "backslashreplace")
+        shown = masked_text(data[:1000].decode("utf-8", "backslashreplace"))[:80]
         msg = f"{where} sent what is not JSON: {shown!r}"
         if data.lstrip().startswith(b"<"):
             msg += f"; that is a page (of a login or a proxy?), so {_IS_IT_RIGHT}"

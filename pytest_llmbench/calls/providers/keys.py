@@ -11,10 +11,13 @@ from typing_extensions import override
 
 from pytest_llmbench.checks.shown import one_line
 from pytest_llmbench.errors import Unauthorised
-from pytest_llmbench.masking import MASK, masked_text, masks
+from pytest_llmbench.masking import MASK, masks
 
 if TYPE_CHECKING:
     from pytest_llmbench.calls.request import Target
+
+FROM_ENV: Final = "env:"
+"""Begins a header's value that is a variable's name."""
 
 COMMAND_S: Final = 30.0
 """How long a command that prints a key may take."""
@@ -80,6 +83,46 @@ def read_key(target: Target, *, default_env: str | tuple[str, ...]) -> Secret:
     return Secret(_checked(os.environ[name], name), name)
 
 
+def sent_headers(target: Target) -> dict[str, str]:
+    """Return the target's own headers, each value as it is sent, names in lower case.
+
+    A value `env:NAME` is read from the environment, here and not before.
+
+    Raises:
+        Unauthorised: a variable is not set, or holds what no header can.
+    """
+    headers = {}
+    for name, value in target.headers:
+        variable = value.removeprefix(FROM_ENV)
+        if variable == value:
+            headers[name.lower()] = value
+            continue
+        text = os.environ.get(variable, "")
+        if not text.strip() or not (text.isascii() and text.isprintable()):
+            found = "is not set" if not text else "holds no text of one line"
+            msg = (
+                f"header {name} of {target.provider}: {variable} {found}; set it, or"
+                f" take the header out of {_TABLE}"
+            )
+            raise Unauthorised(msg)
+        masks.add_header(text)
+        headers[name.lower()] = text
+    return headers
+
+
+def headers_of_local(target: Target) -> dict[str, str]:
+    """Return the headers for a server that wants no key, but may stand behind a proxy.
+
+    Raises:
+        Unauthorised: as for `read_key`, where a key is configured, and `sent_headers`.
+    """
+    headers = {}
+    if target.key_env or target.key_command:
+        key = read_key(target, default_env=())
+        headers["authorization"] = f"Bearer {key.reveal()}"
+    return {**headers, **sent_headers(target)}
+
+
 def _no_key(provider: str, names: tuple[str, ...]) -> str:
     wanted = " or ".join(names)
     empty = [name for name in names if name in os.environ]
@@ -132,7 +175,7 @@ def _told_by(command: tuple[str, ...]) -> Secret:
     for line in lines:
         masks.add(line.strip())
     if ended.returncode:
-        said = one_line(masked_text(ended.stderr.decode(errors="replace").strip()))
+        said = one_line(ended.stderr.decode(errors="replace").strip())
         msg = (
             f"{where} ended with status {ended.returncode}:"
             f" {said or 'it said nothing on stderr'}"

@@ -28,7 +28,7 @@ from pytest_llmbench.checks.reply import Usage
 from pytest_llmbench.errors import CallError, ProtocolFault, StreamTruncated
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_llmbench.calls.clock import Clock
     from pytest_llmbench.calls.request import CallRequest
@@ -51,14 +51,22 @@ _THINK: Final = {"none": False, "minimal": "low"}
 
 
 class OllamaProvider:
-    """One Ollama server."""
+    """One Ollama server.
+
+    Args:
+        headers: sent with each request, where a proxy before it wants some.
+    """
 
     slots = 1
     probe_is_a_call = True
 
-    def __init__(self, base_url: str, clock: Clock) -> None:
+    def __init__(
+        self, base_url: str, clock: Clock, headers: Mapping[str, str] | None = None
+    ) -> None:
         hint = "start it with `ollama serve`, or set OLLAMA_HOST"
-        self.transport = HttpTransport(base_url, clock, name="ollama", hint=hint)
+        self.transport = HttpTransport(
+            base_url, clock, name="ollama", hint=hint, headers=headers
+        )
         self.where = self.transport.where
 
     @property

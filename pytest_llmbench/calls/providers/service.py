@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmbench.calls.providers.http import HttpTransport
+from pytest_llmbench.calls.providers.keys import sent_headers
 from pytest_llmbench.calls.request import ModelFacts
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ class Service:
         url: str,
         headers: Mapping[str, str],
     ) -> None:
-        own = {key.lower(): value for key, value in target.headers}
+        sent = {**headers, **sent_headers(target)}
         self.transport = HttpTransport(
-            target.base_url or url, clock, name=name, headers={**headers, **own}
+            target.base_url or url, clock, name=name, headers=sent
         )
         self.where = self.transport.where
 
