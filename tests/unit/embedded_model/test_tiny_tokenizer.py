@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tiny_chats import draw_exchange, draw_setting
 from tiny_draw import seeded
@@ -33,6 +33,7 @@ def learnt() -> Tokenizer:
     return train_tokenizer(chat_texts(1), VOCABULARY, spaced=SPACED)
 
 
+@settings(deadline=None)
 @given(st.text())
 @example("Straße 日本 🙂 ²½ a\u0301 __x  \t\n\n end ")
 @example("don't we'll <|im_start|>user\nhi<|im_end|>\n <tool_call>")
