@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -12,40 +13,56 @@ from pytest_llmbench.errors import CallError
 from pytest_llmbench.prompts.messages import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from pytest_llmbench.calls.clock import Clock
     from pytest_llmbench.calls.providers.base import Provider
     from pytest_llmbench.calls.request import CallRequest
+
+    Patiently = Callable[
+        [Callable[[], Awaitable[WarmupResult]]], Awaitable[WarmupResult]
+    ]
 
 QUESTION: Final = "What is 2+2?"
 _ANSWER_TOKENS: Final = 32
 
 
 async def warm_up(
-    provider: Provider, request: CallRequest, clock: Clock
+    provider: Provider,
+    request: CallRequest,
+    clock: Clock,
+    patiently: Patiently | None = None,
 ) -> WarmupResult:
     """Probe, preload, ask one small question, probe again.
 
     Args:
         request: carries the model, its load options and the limits.
+        patiently: does it again while the server is busy.
 
     Returns:
         The result; a failure is a value too, for warm-up is never fatal.
     """
     started_ns = clock.now_ns()
     result = WarmupResult(model=request.model, server=provider.where, status="success")
+    work = partial(_warmed, provider, request, result)
     try:
-        before = await provider.residency(request.model)
-        if before and before.serves(request.options.get("num_ctx")):
-            result = replace(result, status="already_loaded")
-        else:
-            result = replace(result, load_s=await provider.preload(request))
-        await provider.ask(_small_question(request))
-        after = await provider.residency(request.model)
-        result = _seen(result, after)
+        result = await (patiently(work) if patiently else work())
     except CallError as error:
         result = replace(result, status="failed", detail=str(error))
     wall_s = elapsed_ms(started_ns, clock.now_ns()) / 1e3
     return replace(result, wall_s=wall_s)
+
+
+async def _warmed(
+    provider: Provider, request: CallRequest, result: WarmupResult
+) -> WarmupResult:
+    before = await provider.residency(request.model)
+    if before and before.serves(request.options.get("num_ctx")):
+        result = replace(result, status="already_loaded")
+    else:
+        result = replace(result, load_s=await provider.preload(request))
+    await provider.ask(_small_question(request))
+    return _seen(result, await provider.residency(request.model))
 
 
 def _small_question(request: CallRequest) -> CallRequest:
