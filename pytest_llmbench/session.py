@@ -194,6 +194,7 @@ class BenchSession:
                 self._workplace.workers,
             )
             self._engine.watch = WaitingLine(self.config, self._calls_left)
+            self.config.pluginmanager.register(self._engine.watch, "llmbench-waiting")
         return self._engine
 
     def _calls_left(self) -> tuple[int, int]:

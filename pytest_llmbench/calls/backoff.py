@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from pytest_llmbench.calls.keylimits import word_of
@@ -11,13 +10,13 @@ from pytest_llmbench.checks.reply import Backoff
 from pytest_llmbench.errors import Busy, Faltered
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from tenacity import RetryCallState
 
+    from pytest_llmbench.calls.budget import RunBudget
     from pytest_llmbench.calls.clock import Clock
     from pytest_llmbench.calls.keylimits import KeyLimiter, Turn
-    from pytest_llmbench.calls.request import Patience
 
 _T = TypeVar("_T")
 _FIRST_S: Final = 1.0
@@ -31,41 +30,6 @@ MAX_FALTERED: Final = 4
 """How often a fault is asked again: one that comes each time is no busy hour."""
 
 
-class RunBudget:
-    """The time in which some call of a run waits; together they wait only once."""
-
-    def __init__(self, limit_s: float, clock: Clock) -> None:
-        self.limit_s = limit_s
-        self._clock = clock
-        self._waiting = 0
-        self._since_ns = 0
-        self._spent_s = 0.0
-
-    @property
-    def left_s(self) -> float:
-        """What is left of the time."""
-        return self.limit_s - self._spent_s - self._running_s()
-
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Count the time of a wait."""
-        if not self._waiting:
-            self._since_ns = self._clock.now_ns()
-        self._waiting += 1
-        try:
-            yield
-        finally:
-            running_s = self._running_s()
-            self._waiting -= 1
-            if not self._waiting:
-                self._spent_s += running_s
-
-    def _running_s(self) -> float:
-        if not self._waiting:
-            return 0.0
-        return (self._clock.now_ns() - self._since_ns) / 1e9
-
-
 class BackOff:
     """Takes one call through a server's refusals; made anew for each call.
 
@@ -77,13 +41,11 @@ class BackOff:
         backoffs: the refusals behind which the server was asked again.
     """
 
-    def __init__(
-        self, limiter: KeyLimiter, patience: Patience, budget: RunBudget, clock: Clock
-    ) -> None:
+    def __init__(self, limiter: KeyLimiter, budget: RunBudget, clock: Clock) -> None:
         self.backoffs: list[Backoff] = []
         self._limiter = limiter
-        self._patience = patience
         self._budget = budget
+        self._patience = budget.patience
         self._clock = clock
         self._open: tuple[Busy, int, str] | None = None
         self._why = ""

@@ -9,7 +9,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from pytest_llmbench.calls.backoff import BackOff, RunBudget
+from pytest_llmbench.calls.backoff import BackOff
+from pytest_llmbench.calls.budget import RunBudget
 from pytest_llmbench.calls.clock import Clock, SystemClock
 from pytest_llmbench.calls.keylimits import KeyLimiter
 from pytest_llmbench.calls.occupancy import occupancies
@@ -67,9 +68,8 @@ class Engine:
     ) -> None:
         self.clock = clock or SystemClock()
         self.watch: Watch | None = None
-        self._patience = patience or Patience()
         self._shares = shares
-        self._budget = RunBudget(self._patience.run_s, self.clock)
+        self._budget = RunBudget(patience or Patience(), self.clock)
         self._limiters: dict[object, KeyLimiter] = {}
         self._debug = debug
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -89,9 +89,7 @@ class Engine:
             if isinstance(provider, TellsHeaders) and not is_local(target):
                 provider.transport.on_headers = partial(self._hear, limiter)
             isolated = partial(self._isolated, provider, target)
-            new_backoff = partial(
-                BackOff, limiter, self._patience, self._budget, self.clock
-            )
+            new_backoff = partial(BackOff, limiter, self._budget, self.clock)
             self._servers[key] = Server(
                 provider, isolated, self.clock, limiter, new_backoff
             )
@@ -102,7 +100,7 @@ class Engine:
         key = (target.provider, target.base_url, target.key_env, target.key_command)
         if key not in self._limiters:
             self._limiters[key] = KeyLimiter(
-                target.provider, self.clock, self._patience, self._shares
+                target.provider, self.clock, self._budget, self._shares
             )
         limiter = self._limiters[key]
         limiter.pace.limit(target.rpm, target.tpm)

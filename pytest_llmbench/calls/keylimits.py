@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from pytest_llmbench.calls.keypace import Pace
-from pytest_llmbench.calls.request import Patience
 from pytest_llmbench.errors import Busy, Faltered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_llmbench.calls.budget import RunBudget
     from pytest_llmbench.calls.clock import Clock
 
 _GROW_AFTER: Final = 10
@@ -62,7 +62,7 @@ class KeyLimiter:
 
     Args:
         server: the provider's word, for who watches the waits.
-        patience: none at all means that nobody waits here.
+        budget: how long calls may wait for the key to open again.
         shares: among how many processes the key is shared.
 
     Attributes:
@@ -74,14 +74,14 @@ class KeyLimiter:
         self,
         server: str,
         clock: Clock,
-        patience: Patience = Patience(),  # noqa: B008 - frozen
+        budget: RunBudget,
         shares: int = 1,
     ) -> None:
         self.server = server
         self.at_once: int | None = None
         self.pace = Pace(shares)
         self._clock = clock
-        self._patience = patience
+        self._budget = budget
         self._taken = 0
         self._well = 0
         self._cut_at_ns = self._closed_until_ns = 0
@@ -102,7 +102,7 @@ class KeyLimiter:
         """Seconds until a turn may be given; 0 if now, or if it would be refused."""
         now_ns = self._clock.now_ns()
         closed_s = self._closed_s(now_ns)
-        if closed_s > self._patience.wait_s:
+        if closed_s > self._budget.longest_s:
             return 0.0
         return max(closed_s, self.pace.opens_in_s(now_ns))
 
@@ -169,7 +169,7 @@ class KeyLimiter:
         if not isinstance(error, Faltered) and turn.started_ns >= self._cut_at_ns:
             self._cut_at_ns, self._well = now_ns, 0
             self.at_once = max(1, self._taken // 2)
-        if error.retry_after_s and self._patience.call_s:
+        if error.retry_after_s and self._budget.patience.call_s:
             until_ns = now_ns + int(error.retry_after_s * 1e9)
             if until_ns > self._closed_until_ns:
                 self._closed_until_ns, self._refusal = until_ns, error
@@ -178,7 +178,7 @@ class KeyLimiter:
         while True:
             now_ns = self._clock.now_ns()
             closed_s = self._closed_s(now_ns)
-            if closed_s > self._patience.wait_s:
+            if closed_s > self._budget.longest_s:
                 raise self._closed(closed_s)
             wait_s = max(closed_s, self.pace.opens_in_s(now_ns, tokens))
             is_full = self.at_once is not None and self._taken >= self.at_once
@@ -188,9 +188,14 @@ class KeyLimiter:
             if wait_s <= 0:
                 await self._changed.wait()
                 continue
-            with self.waiting(self._why(closed_s), wait_s), suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await self._changed.wait()
+            counted = self._budget.waiting() if closed_s > 0 else nullcontext()
+            with counted, self.waiting(self._why(closed_s), wait_s):
+                await self._changed_within(wait_s)
+
+    async def _changed_within(self, wait_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._changed.wait()
 
     def _why(self, closed_s: float) -> str:
         return word_of(self._refusal) if closed_s > 0 and self._refusal else PACED

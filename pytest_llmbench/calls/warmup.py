@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -19,34 +18,46 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.providers.base import Provider
     from pytest_llmbench.calls.request import CallRequest
 
-    Patiently = Callable[
-        [Callable[[], Awaitable[WarmupResult]]], Awaitable[WarmupResult]
-    ]
-
+_T = TypeVar("_T")
 QUESTION: Final = "What is 2+2?"
 _ANSWER_TOKENS: Final = 32
+
+
+class Patiently(Protocol):
+    """Does a piece of work, again while the server is busy."""
+
+    async def __call__(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Return the work's result.
+
+        Raises:
+            CallError: whatever the work raises.
+        """
+        ...
+
+
+async def _at_once(work: Callable[[], Awaitable[_T]]) -> _T:
+    return await work()
 
 
 async def warm_up(
     provider: Provider,
     request: CallRequest,
     clock: Clock,
-    patiently: Patiently | None = None,
+    patiently: Patiently = _at_once,
 ) -> WarmupResult:
     """Probe, preload, ask one small question, probe again.
 
     Args:
         request: carries the model, its load options and the limits.
-        patiently: does it again while the server is busy.
+        patiently: takes each step through the server's refusals.
 
     Returns:
         The result; a failure is a value too, for warm-up is never fatal.
     """
     started_ns = clock.now_ns()
     result = WarmupResult(model=request.model, server=provider.where, status="success")
-    work = partial(_warmed, provider, request, result)
     try:
-        result = await (patiently(work) if patiently else work())
+        result = await _warmed(provider, request, result, patiently)
     except CallError as error:
         result = replace(result, status="failed", detail=str(error))
     wall_s = elapsed_ms(started_ns, clock.now_ns()) / 1e3
@@ -54,14 +65,15 @@ async def warm_up(
 
 
 async def _warmed(
-    provider: Provider, request: CallRequest, result: WarmupResult
+    provider: Provider, request: CallRequest, result: WarmupResult, patiently: Patiently
 ) -> WarmupResult:
-    before = await provider.residency(request.model)
+    before = await patiently(lambda: provider.residency(request.model))
     if before and before.serves(request.options.get("num_ctx")):
         result = replace(result, status="already_loaded")
     else:
-        result = replace(result, load_s=await provider.preload(request))
-    await provider.ask(_small_question(request))
+        load_s = await patiently(lambda: provider.preload(request))
+        result = replace(result, load_s=load_s)
+    await patiently(lambda: provider.ask(_small_question(request)))
     return _seen(result, await provider.residency(request.model))
 
 
