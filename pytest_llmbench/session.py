@@ -187,18 +187,13 @@ class BenchSession:
     def engine(self) -> Engine:
         """What calls models in this process."""
         if self._engine is None:
-            self._engine = Engine(
-                self._clock,
-                self._debug_log(),
-                self.settings.patience(),
-                self._workplace.workers,
-            )
-            self._engine.watch = WaitingLine(self.config, self._calls_left)
-            self.config.pluginmanager.register(self._engine.watch, "llmbench-waiting")
+            share = (self.settings.patience(), self._workplace.workers)
+            self._engine = Engine(self._clock, self._debug_log(), *share)
+            self._engine.watch = WaitingLine.of(self.config, self._calls_left)
         return self._engine
 
     def _calls_left(self) -> tuple[int, int]:
-        return self._trials.asker.calls_left() if self._trials else (0, 0)
+        return self.trials.asker.calls_left()
 
     def plan_suite(self, path: Path, nodeid: str) -> list[Trial]:
         """Read a suite and return its trials in the order of measurement.

@@ -60,6 +60,15 @@ class WaitingLine:
         self._told_until_ns = 0
         self._told_ns: int | None = None
 
+    @classmethod
+    def of(
+        cls, config: pytest.Config, left: Callable[[], tuple[int, int]]
+    ) -> WaitingLine:
+        """Return a line that pytest tells what is being run."""
+        line = cls(config, left)
+        config.pluginmanager.register(line, "llmbench-waiting")
+        return line
+
     def pytest_runtest_logstart(
         self, nodeid: str, location: tuple[str, int | None, str]
     ) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fake_ollama import FakeModel
-    from fake_ollama_wire import Wire
+    from fake_wire import Wire
     from typing_extensions import override
 
 else:

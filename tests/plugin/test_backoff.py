@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from bench_project import QUIET, SMALL_ANSWERS
-from fake_ollama import FakeModel, FakeOllama, answers_by_prompt, says
+from closed_at_first import ClosedAtFirst
+from fake_ollama import FakeModel, FakeOllama, always, answers_by_prompt, says
+from fake_openai import FakeOpenAI
+from fake_openai_models import ChatModel
 from limited_ollama import LimitedOllama
 
 if TYPE_CHECKING:
@@ -47,29 +50,32 @@ def limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., LimitedOlla
         server.stop()
 
 
+def by_key(server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lead `openai/...` to the fake service."""
+    monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
+
+
 def test_all_calls_get_through_a_spent_quota(
-    bench: Bench, limit: Callable[..., LimitedOllama]
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twenty calls, refused for two seconds: all pass, and none was asked too early."""
-    server = limit(2.0)
+    limits = ClosedAtFirst(2.0)
     bench.suite(TWENTY, name="twenty")
-    result = bench.run(*COLD, "--concurrency", "8")
+    ready = ChatModel(answer=always(says("READY")))
+    with FakeOpenAI(ready, limits=limits, hints={"retry-after"}) as server:
+        by_key(server, monkeypatch)
+        result = bench.run("--disable-warmup", "--model", "openai/gpt-x")
     assert result.ret == pytest.ExitCode.OK
     result.assert_outcomes(passed=20)
-    refused_s = [at_s for at_s, is_refused in server.asked if is_refused]
-    others_s = [at_s for at_s, is_refused in server.asked if not is_refused]
-    assert 1 <= len(refused_s) <= 8
-    assert len(others_s) == 20
-    assert refused_s[-1] < 1.0  # no call begins while a wait is on
-    opens_s = min(
-        at_s + told for at_s, told in zip(refused_s, server.told_s, strict=True)
-    )
-    assert opens_s <= others_s[0] < 4.0
-    assert server.most_in_flight <= max(1, len(refused_s) // 2) + 1
+    assert len(limits.passed_s) == 20
+    assert 1 <= len(limits.refused_s) <= 8  # as many as go at once
+    assert limits.opens_s <= min(limits.passed_s)
+    assert max(limits.passed_s) < 2 * limits.opens_s
     records = bench.records()
     assert [record["attempts"] for record in records] == [1] * 20
     backoffs = [one for record in records for one in record["backoffs"]]
-    assert len(backoffs) == len(refused_s)
+    assert [one["kind"] for one in backoffs] == ["rate_limited"] * limits.refused
     for record in records:
         waited_ms = sum(one["wait_s"] for one in record["backoffs"]) * 1e3
         times = record["reply"]["timings"]
@@ -77,6 +83,22 @@ def test_all_calls_get_through_a_spent_quota(
         assert times["e2e_ms"] < 1500
     [job] = bench.summary()["job_summaries"]
     assert job["passed"] == 20
+
+
+def test_a_rate_limited_trial_is_an_error_of_that_kind(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the key's limit never let through is no failure of the model; HOLD."""
+    bench.suite()
+    with FakeOpenAI(limits=ClosedAtFirst(600.0), hints={"retry-after"}) as server:
+        by_key(server, monkeypatch)
+        result = bench.run("--disable-warmup", "--model", "openai/gpt-x")
+    result.assert_outcomes(errors=3)
+    faults = [record["fault"] for record in bench.records()]
+    assert {fault["kind"] for fault in faults} == {"rate_limited"}
+    assert "one wait may take 120 s (backoff_wait)" in faults[0]["message"]
+    [decision] = bench.summary()["policy_decisions"]
+    assert decision["decision"] == "HOLD"
 
 
 def test_what_never_got_through_is_an_error_and_can_be_finished(
