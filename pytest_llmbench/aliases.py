@@ -16,7 +16,7 @@ from pytest_llmbench.calls.providers.keys import FROM_ENV
 from pytest_llmbench.calls.providers.ollama_host import base_url_from_host
 from pytest_llmbench.errors import SettingsError
 from pytest_llmbench.masking import MASK, is_secret_name, masked_text, masks
-from pytest_llmbench.options import read_count
+from pytest_llmbench.option_values import read_count
 from pytest_llmbench.prompts.options import option_fault
 from pytest_llmbench.prompts.spec import PROVIDERS
 from pytest_llmbench.prompts.wording import did_you_mean

@@ -57,6 +57,7 @@ class Asker:
         self._targets: dict[ModelName, tuple[Target, ...]] = {}
         self._left_out: set[Target] = set()
         self._limits: Limits | None = None
+        self._taking = 0
         self.given_up: Callable[[str], str] = lambda _spec: ""
 
     def targets(self, model: ModelName) -> tuple[Target, ...]:
@@ -106,10 +107,19 @@ class Asker:
         Args:
             index: the trial's place in the plan.
         """
+        self._taking = index
         try:
             return self._ahead.take(index)
         except CallError as error:  # no dialect speaks to its server
             return Dialogue(error=error)
+
+    def calls_left(self) -> tuple[int, int]:
+        """Return how many trials of the model in turn are not done, and all it has."""
+        if not self._trials:
+            return 0, 0
+        model = self._trials[self._taking].spec.model
+        places = [n for n, one in enumerate(self._trials) if one.spec.model == model]
+        return sum(place >= self._taking for place in places), len(places)
 
     def drop(self, spec_text: str) -> None:
         """End the calls in flight of a spec that was given up."""

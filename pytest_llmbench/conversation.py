@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from pytest_llmbench.calls.request import Answer
-    from pytest_llmbench.checks.reply import Reply, ToolCall
+    from pytest_llmbench.checks.reply import Backoff, Reply, ToolCall
     from pytest_llmbench.errors import CallError
     from pytest_llmbench.prompts.suite import Prompt, Tool
     from pytest_llmbench.prompts.variants import Variant
@@ -55,6 +55,7 @@ class Dialogue(Struct, kw_only=True):
         is_resident: seen just before the first request.
         server: who was asked, as messages name it.
         skip_reason: why nothing was asked; empty where something was.
+        backoffs: refusals by a busy server, of all turns, with the waits behind.
     """
 
     turns: list[TurnReply] = field(default_factory=list)
@@ -64,6 +65,7 @@ class Dialogue(Struct, kw_only=True):
     is_resident: bool | None = None
     server: str = ""
     skip_reason: str = ""
+    backoffs: list[Backoff] = field(default_factory=list)
 
     @property
     def reply(self) -> Reply | None:
@@ -125,6 +127,7 @@ class _Talk:
     async def _next_reply(self) -> Reply | None:
         answer = await self._ask(tuple(self._messages), self._tools)
         dialogue = self.dialogue
+        dialogue.backoffs += answer.backoffs
         if not dialogue.started_at:
             dialogue.started_at = answer.started_at
             dialogue.is_resident = answer.is_resident

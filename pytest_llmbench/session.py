@@ -32,6 +32,7 @@ from pytest_llmbench.runs.replay import ReplayFile
 from pytest_llmbench.settings import Settings, read_settings
 from pytest_llmbench.trials import Extras, Trials
 from pytest_llmbench.verified import VerifiedSuites
+from pytest_llmbench.waiting import WaitingLine
 from pytest_llmbench.workplace import workplace_of
 
 if TYPE_CHECKING:
@@ -186,8 +187,13 @@ class BenchSession:
     def engine(self) -> Engine:
         """What calls models in this process."""
         if self._engine is None:
-            self._engine = Engine(self._clock, self._debug_log())
+            share = (self.settings.patience(), self._workplace.workers)
+            self._engine = Engine(self._clock, self._debug_log(), *share)
+            self._engine.watch = WaitingLine.of(self.config, self._calls_left)
         return self._engine
+
+    def _calls_left(self) -> tuple[int, int]:
+        return self.trials.asker.calls_left()
 
     def plan_suite(self, path: Path, nodeid: str) -> list[Trial]:
         """Read a suite and return its trials in the order of measurement.

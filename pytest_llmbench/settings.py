@@ -16,7 +16,7 @@ from pytest_llmbench.aliases import (
     read_aliases,
 )
 from pytest_llmbench.calls.providers import SPOKEN
-from pytest_llmbench.calls.request import Limits, Target
+from pytest_llmbench.calls.request import Limits, Patience, Target
 from pytest_llmbench.errors import SettingsError, SpecError
 from pytest_llmbench.options import DEFAULT_FALLBACK, OPTIONS, Option, OptionTable
 from pytest_llmbench.policy.thresholds import PolicyThresholds
@@ -60,6 +60,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     stall_timeout_s: float | None
     keep_alive_s: float
     num_predict: int
+    backoff_wait_s: float
+    backoff_call_s: float
+    backoff_run_s: float
     aliases: Mapping[str, Alias]
     policy: Mapping[str, Any]
     fallback: str
@@ -166,6 +169,14 @@ class Settings(Struct, frozen=True, kw_only=True):
             stall_s=self.stall_timeout_s,
         )
 
+    def patience(self) -> Patience:
+        """Return how long a busy server is waited for."""
+        return Patience(
+            wait_s=self.backoff_wait_s,
+            call_s=self.backoff_call_s,
+            run_s=self.backoff_run_s,
+        )
+
 
 class _TableOverStored(OptionTable, frozen=True):
     """Takes a resumed run's own values where the command line gives none."""
@@ -235,6 +246,9 @@ def read_settings(
         stall_timeout_s=plain["stall_timeout"],
         keep_alive_s=plain["keep_alive"],
         num_predict=plain["num_predict"],
+        backoff_wait_s=plain["backoff_wait"],
+        backoff_call_s=plain["backoff_call"],
+        backoff_run_s=plain["backoff_run"],
         aliases=aliases,
         policy=as_table(values.get("policy", {}), f"{name}: policy"),
         fallback=str(routing.get("fallback", DEFAULT_FALLBACK)),

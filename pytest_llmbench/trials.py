@@ -304,6 +304,7 @@ class Trials:
             is_resident=dialogue.is_resident,
             worker=self._worker,
             server=dialogue.server,
+            backoffs=tuple(dialogue.backoffs),
         )
 
 

@@ -52,6 +52,11 @@ class Workplace(Struct, frozen=True):
         return str(self.told.get("workerid", ""))
 
     @property
+    def workers(self) -> int:
+        """How many processes ask models in this run."""
+        return int(self.told.get("workercount", 1))
+
+    @property
     def run_id(self) -> str:
         """The run's id; empty where the controller has given none."""
         return str(self.told.get(_RUN_ID, ""))

@@ -31,6 +31,7 @@ async def ask(
     *,
     queued_ns: int,
     known: Residency | None = None,
+    backoff_ms: float = 0.0,
 ) -> Answer:
     """Ask once, under the rules of measurement; never raises a `CallError`.
 
@@ -41,6 +42,7 @@ async def ask(
         queued_ns: when the call could have begun; the wait since then for a slot
             is `queue_ms` and part of no latency.
         known: what the server has loaded, where that is known without asking.
+        backoff_ms: waited already, as the server refused the call before.
     """
     queue_ms = elapsed_ms(queued_ns, clock.now_ns())
     answer = Answer(
@@ -56,9 +58,9 @@ async def ask(
         _check_time(reply, sent.limits, provider.where)
         _check_whole_prompt(reply, request, residency)
     except CallError as error:
-        error.partial = _queued(error.partial, queue_ms)
+        error.partial = _queued(error.partial, queue_ms, backoff_ms)
         return replace(answer, error=error)
-    return replace(answer, reply=_queued(reply, queue_ms))
+    return replace(answer, reply=_queued(reply, queue_ms, backoff_ms))
 
 
 def _with_load_time(request: CallRequest, residency: Residency | None) -> CallRequest:
@@ -116,7 +118,8 @@ def _check_whole_prompt(
             raise error
 
 
-def _queued(reply: Reply | None, queue_ms: float) -> Reply | None:
+def _queued(reply: Reply | None, queue_ms: float, backoff_ms: float) -> Reply | None:
     if reply is None:
         return None
-    return replace(reply, timings=replace(reply.timings, queue_ms=queue_ms))
+    timings = replace(reply.timings, queue_ms=queue_ms, backoff_ms=backoff_ms)
+    return replace(reply, timings=timings)

@@ -4,26 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import wait
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from pytest_llmbench.calls.backoff import BackOff
+from pytest_llmbench.calls.budget import RunBudget
 from pytest_llmbench.calls.clock import Clock, SystemClock
+from pytest_llmbench.calls.keylimits import KeyLimiter
 from pytest_llmbench.calls.occupancy import occupancies
-from pytest_llmbench.calls.providers import open_provider
-from pytest_llmbench.calls.request import Answer, WarmupResult
+from pytest_llmbench.calls.providers import is_local, open_provider
+from pytest_llmbench.calls.providers.base import TellsHeaders
+from pytest_llmbench.calls.request import Answer, Patience, WarmupResult
 from pytest_llmbench.calls.server import Server
 from pytest_llmbench.errors import CallError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from pytest_llmbench.calls.debuglog import DebugLog
+    from pytest_llmbench.calls.keylimits import Wait
     from pytest_llmbench.calls.providers.base import Caller, Provider
     from pytest_llmbench.calls.request import CallRequest, ModelFacts, Occupancy, Target
 
 _T = TypeVar("_T")
 _CLOSE_S = 10.0
+_LOOK_S = 0.5
+
+
+class Watch(Protocol):
+    """Who looks on while pytest's thread waits for the engine."""
+
+    def look(self, waits: Sequence[Wait], now_ns: int) -> None:
+        """See what calls wait for; called twice a second while one waits."""
+        ...
+
+    def end(self) -> None:
+        """Hear that nobody waits any more."""
+        ...
 
 
 class Engine:
@@ -31,12 +50,27 @@ class Engine:
 
     The thread starts with the first call and ends with `close`. Methods may be
     called from pytest's thread only; an interrupt there cancels the call.
+
+    Args:
+        patience: how long a busy server is waited for; not at all by default.
+        shares: among how many processes each key is shared.
+
+    Attributes:
+        watch: looks on while pytest's thread waits; None if nobody does.
     """
 
     def __init__(
-        self, clock: Clock | None = None, debug: DebugLog | None = None
+        self,
+        clock: Clock | None = None,
+        debug: DebugLog | None = None,
+        patience: Patience | None = None,
+        shares: int = 1,
     ) -> None:
         self.clock = clock or SystemClock()
+        self.watch: Watch | None = None
+        self._shares = shares
+        self._budget = RunBudget(patience or Patience(), self.clock)
+        self._limiters: dict[object, KeyLimiter] = {}
         self._debug = debug
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -48,13 +82,40 @@ class Engine:
         Raises:
             CallError: no dialect speaks to it.
         """
-        account = (target.key_env, target.key_command, target.headers)
-        key = (target.provider, target.base_url, account)
+        limiter = self._limiter(target)
+        key = (limiter, target.headers)
         if key not in self._servers:
             provider = open_provider(target, self.clock, self._debug)
+            if isinstance(provider, TellsHeaders) and not is_local(target):
+                provider.transport.on_headers = partial(self._hear, limiter)
             isolated = partial(self._isolated, provider, target)
-            self._servers[key] = Server(provider, isolated, self.clock)
+            new_backoff = partial(BackOff, limiter, self._budget, self.clock)
+            self._servers[key] = Server(
+                provider, isolated, self.clock, limiter, new_backoff
+            )
         return self._servers[key]
+
+    def _limiter(self, target: Target) -> KeyLimiter:
+        """Return what all calls with the target's key have in common."""
+        key = (target.provider, target.base_url, target.key_env, target.key_command)
+        if key not in self._limiters:
+            self._limiters[key] = KeyLimiter(
+                target.provider, self.clock, self._budget, self._shares
+            )
+        limiter = self._limiters[key]
+        limiter.pace.limit(target.rpm, target.tpm)
+        return limiter
+
+    def _hear(self, limiter: KeyLimiter, headers: Mapping[str, str]) -> None:
+        from pytest_llmbench.calls.providers.quota_headers import quotas_of
+
+        quotas = quotas_of(headers, self.clock.utc())
+        limiter.pace.hear(quotas, self.clock.now_ns())
+
+    @property
+    def waits(self) -> list[Wait]:
+        """What calls are waiting for now, but for replies."""
+        return [wait for key in list(self._limiters.values()) for wait in key.waits]
 
     def _isolated(self, provider: Provider, target: Target) -> Caller:
         from pytest_llmbench.calls.isolated import IsolatedCalls
@@ -88,7 +149,8 @@ class Engine:
         Raises:
             CallError: the server can't be reached or lacks the model.
         """
-        return self.wait(self.server(target).provider.facts(target.model))
+        server = self.server(target)
+        return self.wait(server.patiently(lambda: server.provider.facts(target.model)))
 
     def model_names(self, target: Target) -> list[str]:
         """List the models of a server.
@@ -111,10 +173,27 @@ class Engine:
         """Do some work in the loop and return its result."""
         future = asyncio.run_coroutine_threadsafe(work, self._running_loop())
         try:
+            if self.watch is not None:
+                self.look_until(lambda look_s: bool(wait([future], look_s).done))
             return future.result()
         except BaseException:  # Ctrl-C: the call in flight must not go on
             future.cancel()
             raise
+
+    def look_until(self, is_done: Callable[[float | None], bool]) -> None:
+        """Wait in pytest's thread until something is done, and let `watch` look on.
+
+        Args:
+            is_done: waits so many seconds at most, or without a limit, and tells.
+        """
+        if self.watch is None:
+            is_done(None)
+            return
+        try:
+            while not is_done(_LOOK_S):
+                self.watch.look(self.waits, self.clock.now_ns())
+        finally:
+            self.watch.end()
 
     def post(self, callback: Callable[[], None]) -> None:
         """Have the loop call back soon."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from msgspec import Struct
@@ -77,6 +77,7 @@ class LookAhead(Generic[_T]):
         self._is_starved = True
         self._is_used = self._is_closed = False
         self._tasks: dict[int, asyncio.Task[_T]] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     def take(self, index: int) -> _T:
         """Return one result, waiting for it; asked anew if it was taken before."""
@@ -87,8 +88,7 @@ class LookAhead(Generic[_T]):
             self._is_used = True
             self._engine.post(lambda: self._demand(index, end, servers))
         while index not in self._finished:
-            number, found = self._results.get()
-            self._finished[number] = found
+            self._engine.look_until(self._has_received)
         result = self._finished.pop(index)
         self._pending.discard(index)
         self._floor = index + 1
@@ -97,6 +97,14 @@ class LookAhead(Generic[_T]):
         if isinstance(result, _Raised):
             raise result.error
         return result
+
+    def _has_received(self, timeout_s: float | None) -> bool:
+        try:
+            number, found = self._results.get(timeout=timeout_s)
+        except Empty:
+            return False
+        self._finished[number] = found
+        return True
 
     def drop(self, is_unwanted: Callable[[int], bool]) -> None:
         """End calls in flight that nobody will take any more.
@@ -142,7 +150,10 @@ class LookAhead(Generic[_T]):
             limit = min(self._end, self._floor + self._window())
             self._is_starved = not self._urgent and self._next >= limit
             server = self._free_server()
-            if self._is_starved or server is None:
+            if self._is_starved:
+                return
+            if server is None:
+                self._refill_when_open()
                 return
             if self._urgent:
                 index, queued_ns = self._urgent.popleft()
@@ -166,6 +177,23 @@ class LookAhead(Generic[_T]):
         asked = there or self._servers
         free = [server for server in asked if server.has_free_slot]
         return max(free, key=lambda server: server.slots - server.busy, default=None)
+
+    def _refill_when_open(self) -> None:
+        """Come back when a key's limits let calls begin: no end of a call may do so."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        held = [
+            (wait_s, server)
+            for server in self._servers
+            if server.busy < server.slots and (wait_s := server.limiter.opens_in_s) > 0
+        ]
+        for wait_s, server in held:
+            server.limiter.hold(wait_s)
+        if held:
+            soonest_s = min(wait_s for wait_s, _server in held)
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(soonest_s, self._refill)
 
     def _ended(self, index: int, server: Server, task: asyncio.Task[_T]) -> None:
         server.busy -= 1

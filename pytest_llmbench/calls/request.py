@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_llmbench.checks.reply import Reply
+    from pytest_llmbench.checks.reply import Backoff, Reply
     from pytest_llmbench.errors import CallError
     from pytest_llmbench.prompts.messages import Message
     from pytest_llmbench.prompts.suite import Json, Tool
@@ -71,6 +71,20 @@ class Limits(Struct, frozen=True, kw_only=True):
     def longest_s(self) -> float:
         """How long a call may last: the whole limit may count from the first byte."""
         return self.first_byte_s + self.call_s
+
+
+class Patience(Struct, frozen=True, kw_only=True):
+    """How long a busy server is waited for, in seconds; not at all by default.
+
+    Attributes:
+        wait_s: one wait; a server that asks for more is not waited for.
+        call_s: all waits of one call; 0 switches waiting off.
+        run_s: time in which some call of the run waits.
+    """
+
+    wait_s: float = 0.0
+    call_s: float = 0.0
+    run_s: float = 0.0
 
 
 class CallRequest(Struct, frozen=True, kw_only=True):
@@ -213,6 +227,7 @@ class Answer(Struct, frozen=True, kw_only=True):
         residency: seen just before the call, or what its load proves; None where
             it can't be told.
         server: who was asked, as messages name it.
+        backoffs: refusals before this, oldest first, with the waits behind them.
     """
 
     reply: Reply | None = None
@@ -220,6 +235,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     started_at: str = ""
     residency: Residency | None = None
     server: str = ""
+    backoffs: tuple[Backoff, ...] = ()
 
     @property
     def is_resident(self) -> bool | None:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from msgspec.structs import replace
 
 from pytest_llmbench.calls.ask import ask
+from pytest_llmbench.calls.backoff import is_refused
+from pytest_llmbench.calls.request import Answer
 from pytest_llmbench.calls.warmup import warm_up
-from pytest_llmbench.errors import Unreachable
+from pytest_llmbench.errors import Busy, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
+    from pytest_llmbench.calls.backoff import BackOff
     from pytest_llmbench.calls.clock import Clock
+    from pytest_llmbench.calls.keylimits import KeyLimiter, Turn
     from pytest_llmbench.calls.providers.base import Caller, Provider
-    from pytest_llmbench.calls.request import (
-        Answer,
-        CallRequest,
-        Residency,
-        WarmupResult,
-    )
+    from pytest_llmbench.calls.request import CallRequest, Residency, WarmupResult
 
+_T = TypeVar("_T")
+_CHARS_PER_TOKEN: Final = 4
 _FRESH_NS: Final = 5 * 10**9
 """A model that was at work less than five seconds ago is there: no probe needed."""
 
@@ -29,6 +32,8 @@ class Server:
 
     Args:
         isolated: makes the same provider's calls in child processes.
+        limiter: what all calls with its key have in common.
+        new_backoff: makes what takes one call through refusals.
 
     Attributes:
         slots: calls in flight at once; the dialect's default until it is set.
@@ -37,9 +42,16 @@ class Server:
     """
 
     def __init__(
-        self, provider: Provider, isolated: Callable[[], Caller], clock: Clock
+        self,
+        provider: Provider,
+        isolated: Callable[[], Caller],
+        clock: Clock,
+        limiter: KeyLimiter,
+        new_backoff: Callable[[], BackOff],
     ) -> None:
         self.provider = provider
+        self.limiter = limiter
+        self._new_backoff = new_backoff
         self._new_isolated = isolated
         self._isolated: Caller | None = None
         self.slots = provider.slots
@@ -52,7 +64,7 @@ class Server:
     @property
     def has_free_slot(self) -> bool:
         """Whether another call may begin."""
-        return self.busy < self.slots
+        return self.busy < self.slots and self.limiter.admits(self.busy)
 
     async def ask(self, request: CallRequest, queued_ns: int = 0) -> Answer:
         """Ask once; errors of the call are in the answer.
@@ -65,13 +77,57 @@ class Server:
             queued_ns: when the call could have begun; 0 for now.
         """
         queued_ns = queued_ns or self._clock.now_ns()
-        known = self._fresh(request)
+        backoff = self._new_backoff()
+        last = Answer(server=self.provider.where)
+        queue_ns: int | None = None
+
+        async def once(turn: Turn) -> Answer:
+            nonlocal last, queue_ns
+            if queue_ns is None:
+                queue_ns = turn.started_ns - queued_ns
+            began_ns = self._clock.now_ns() - queue_ns
+            last = await self._asked(request, began_ns, backoff.waited_s * 1e3)
+            turn.used_tokens = _tokens_of(last)
+            if last.error is not None and is_refused(last.error):
+                raise last.error
+            return last
+
+        try:
+            answer = await backoff.run(once, self._prompt_tokens(request))
+        except Busy as error:
+            answer = replace(last, error=error)
+        return replace(answer, backoffs=tuple(backoff.backoffs))
+
+    async def _asked(
+        self, request: CallRequest, queued_ns: int, backoff_ms: float
+    ) -> Answer:
         caller = self._isolating() if request.isolate else self.provider
         answer = await ask(
-            caller, request, self._clock, queued_ns=queued_ns, known=known
+            caller,
+            request,
+            self._clock,
+            queued_ns=queued_ns,
+            known=self._fresh(request),
+            backoff_ms=backoff_ms,
         )
         self._note(request, answer)
         return answer
+
+    async def patiently(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Do what asks the server, again while it is busy.
+
+        Raises:
+            CallError: whatever the work raises.
+        """
+        return await self._new_backoff().run(lambda _turn: work())
+
+    def _prompt_tokens(self, request: CallRequest) -> float:
+        """Reckon a prompt's tokens, four characters each, where they count."""
+        if not self.limiter.pace.counts_tokens:
+            return 0.0
+        chars = sum(len(message.content) for message in request.messages)
+        chars += sum(len(str(tool.to_json())) for tool in request.tools)
+        return chars / _CHARS_PER_TOKEN
 
     def _isolating(self) -> Caller:
         if self._isolated is None:
@@ -81,7 +137,7 @@ class Server:
     async def warm_up(self, request: CallRequest) -> WarmupResult:
         """Warm one model; a failure is in the result."""
         self._seen.pop(request.model, None)
-        return await warm_up(self.provider, request, self._clock)
+        return await warm_up(self.provider, request, self._clock, self.patiently)
 
     def _fresh(self, request: CallRequest) -> Residency | None:
         if self.provider.lost != self._lost:
@@ -104,3 +160,13 @@ class Server:
             self._seen.clear()
         elif seen is not None and seen.serves(request.options.get("num_ctx")):
             self._seen[request.model] = (seen, self._clock.now_ns())
+
+
+def _tokens_of(answer: Answer) -> int | None:
+    """Return what a call took, prompt and reply; None if not told."""
+    if answer.reply is None:
+        return None
+    usage = answer.reply.usage
+    if usage.prompt_tokens is None or usage.output_tokens is None:
+        return None
+    return usage.prompt_tokens + usage.output_tokens

@@ -72,6 +72,9 @@ class Timings(Struct, frozen=True, kw_only=True):
         isolation_ms: what making the call in a child process cost on top: its
             start and both hand-overs; part of no other. None without isolation,
             except for claude-code, which is a child process in each call.
+        backoff_ms: waits for a busy server, from each refusal until it was asked
+            again; part of no other, as all others are the last request's. 0
+            without a refusal.
     """
 
     ttft_ms: float | None = None
@@ -82,6 +85,22 @@ class Timings(Struct, frozen=True, kw_only=True):
     prefill_ms: float | None = None
     decode_ms: float | None = None
     isolation_ms: float | None = None
+    backoff_ms: float | None = None
+
+
+class Backoff(Struct, frozen=True, kw_only=True):
+    """One refusal by a busy server, and the wait behind it.
+
+    Attributes:
+        kind: the error's stable word: `busy`, `rate_limited` or `faltered`.
+        wait_s: seconds from the refusal until the server was asked again.
+        at: ISO 8601 UTC, when the refusal came.
+    """
+
+    kind: str
+    message: str
+    wait_s: float
+    at: str
 
 
 class Reply(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
-from pytest_llmbench.checks.reply import Reply, Timings, ToolCall, Usage
+from pytest_llmbench.checks.reply import Backoff, Reply, Timings, ToolCall, Usage
 from pytest_llmbench.checks.verdict import Behaviour, CheckResult, FailureMode
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class Record(Struct, frozen=True, kw_only=True):
         attempts: how often it was tried, retries included.
         earlier_attempts: those before this one, oldest first.
         server: who was asked, as messages name it; empty if nobody was.
+        backoffs: refusals by a busy server with the waits behind them, oldest
+            first; no attempts, and in no latency.
     """
 
     trial_id: str
@@ -97,6 +99,7 @@ class Record(Struct, frozen=True, kw_only=True):
     is_resident: bool | None = None
     worker: str = ""
     server: str = ""
+    backoffs: tuple[Backoff, ...] = ()
 
     @property
     def timings(self) -> Timings:
@@ -140,6 +143,7 @@ def record_from_json(data: dict[str, Any]) -> Record:
         parts[name] = tuple(parts.get(name, ()))
     earlier = parts.get("earlier_attempts", ())
     parts["earlier_attempts"] = tuple(Attempt(**one) for one in earlier)
+    parts["backoffs"] = tuple(Backoff(**one) for one in parts.get("backoffs", ()))
     if parts["reply"] is not None:
         parts["reply"] = reply_from_json(parts["reply"])
     if parts["fault"] is not None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from bench_project import Bench
 
-RUN: Final = ("--model", "fake:1b", "--runs", "2")
+RUN: Final = ("--model", "fake:1b", "--runs", "2", "-o", "llmbench_backoff_call=0")
 HIT: Final = "Which tools"
 """In the text of P2, the second of three prompts."""
 

@@ -127,7 +127,7 @@ def test_an_answered_refusal_is_not_retried(
     """A server that answers with a fault is not asked again."""
     bench.suite()
     small.faults.append(fault.where(prompt_contains=READY))
-    bench.run(*MODEL, "--call-retries", "3")
+    bench.run(*MODEL, "--call-retries", "3", "-o", "llmbench_backoff_call=0")
     record = trial(bench)
     assert (record["fault"]["kind"], record["attempts"]) == (kind, 1)
     assert asked(small) == 1

@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 from pytest_llmbench.calls.clock import SystemClock
 from pytest_llmbench.calls.providers import SPOKEN, open_provider
 from pytest_llmbench.calls.request import LoadedModel, Occupancy, Target
-from pytest_llmbench.options import (
+from pytest_llmbench.option_values import (
     GATES,
-    OPTIONS,
-    Option,
     read_count,
     read_gate,
     read_names,
@@ -24,7 +22,9 @@ from pytest_llmbench.options import (
     read_streak,
     read_switch,
     read_text,
+    read_wait,
 )
+from pytest_llmbench.options import OPTIONS, Option
 from pytest_llmbench.policy.guard import Machine, sighting
 from pytest_llmbench.runs.schemas import load_schema
 
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
         (read_seconds, 2.5, 2.5),
         (read_seconds, "1e3", 1000.0),
         (read_seconds, 86_400, 86_400.0),
+        (read_wait, "0", 0.0),
+        (read_wait, 2.5, 2.5),
         (read_switch, True, True),
         (read_switch, False, False),
         (read_switch, "true", True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from pytest_llmbench.calls.request import (
         CallRequest,
@@ -93,6 +93,22 @@ class StartsItsServer(Protocol):
             call: gets the running server's address and the request, and returns
                 the complete reply; its clock starts when it is called.
         """
+        ...
+
+
+class Hearing(Protocol):
+    """Connections that tell each answer's headers, names in lower case."""
+
+    on_headers: Callable[[Mapping[str, str]], None] | None
+
+
+@runtime_checkable
+class TellsHeaders(Protocol):
+    """A provider whose answers have headers that tell of limits."""
+
+    @property
+    def transport(self) -> Hearing:
+        """The connections."""
         ...
 
 

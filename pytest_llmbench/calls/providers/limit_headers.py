@@ -90,12 +90,12 @@ def _resets(headers: Mapping[str, str], now: datetime) -> Iterator[float]:
         if not _LIMIT.fullmatch(name):
             continue
         left = headers.get(name.replace("reset", "remaining"), "0").strip()
-        wait_s = _until(told.strip(), now)
+        wait_s = seconds_until(told.strip(), now)
         if wait_s is not None and left == "0":
             yield wait_s
 
 
-def _until(told: str, now: datetime) -> float | None:
+def seconds_until(told: str, now: datetime) -> float | None:
     """Return the seconds from now to a limit's reset, in whatever form it is told."""
     if _NUMBER.fullmatch(told):
         number = float(told)

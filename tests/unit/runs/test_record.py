@@ -7,7 +7,7 @@ import json
 import pytest
 from made_records import make_record
 
-from pytest_llmbench.checks.reply import Reply, Timings, ToolCall, Usage
+from pytest_llmbench.checks.reply import Backoff, Reply, Timings, ToolCall, Usage
 from pytest_llmbench.checks.verdict import CheckResult
 from pytest_llmbench.runs.record import (
     SCHEMA_VERSION,
@@ -40,6 +40,7 @@ FULL = make_record(
     started_at="2026-11-21T09:00:00+00:00",
     is_resident=False,
     worker="gw1",
+    backoffs=(Backoff(kind="busy", message="later", wait_s=1.5, at="2026-11-21"),),
 )
 
 

@@ -14,7 +14,7 @@ from pytest_llmbench.calls.request import WarmupStatus
 from pytest_llmbench.checks.verdict import Behaviour
 from pytest_llmbench.cli import main
 from pytest_llmbench.errors import CallError
-from pytest_llmbench.options import GATES
+from pytest_llmbench.option_values import GATES
 from pytest_llmbench.policy.decision import DecisionWord
 from pytest_llmbench.policy.feedback import Action
 from pytest_llmbench.policy.gates import GateName

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from pytest_llmbench.analysis.patterns import PatternKind
 from pytest_llmbench.analysis.summary import summarise, variance_report
 from pytest_llmbench.calls.request import ModelFacts, WarmupResult
-from pytest_llmbench.checks.reply import Reply, Timings, ToolCall, Usage
+from pytest_llmbench.checks.reply import Backoff, Reply, Timings, ToolCall, Usage
 from pytest_llmbench.checks.verdict import Behaviour, CheckResult, FailureMode
 from pytest_llmbench.policy.baseline import Baseline
 from pytest_llmbench.policy.decision import decide
@@ -145,6 +145,16 @@ RECORDS: Final = built(
     started_at=st.just("") | st.datetimes().map(lambda at: f"{at.isoformat()}+00:00"),
     is_resident=st.none() | st.booleans(),
     worker=WORD,
+    backoffs=st.lists(
+        built(
+            Backoff,
+            kind=st.sampled_from(["busy", "rate_limited", "faltered"]),
+            message=WORD,
+            wait_s=st.floats(min_value=0, max_value=1e6),
+            at=st.datetimes().map(lambda at: f"{at.isoformat()}+00:00"),
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 
 
