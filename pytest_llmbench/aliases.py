@@ -16,10 +16,10 @@ from pytest_llmbench.calls.providers.keys import FROM_ENV
 from pytest_llmbench.calls.providers.ollama_host import base_url_from_host
 from pytest_llmbench.errors import SettingsError
 from pytest_llmbench.masking import MASK, is_secret_name, masked_text, masks
-from pytest_llmbench.options import read_count
 from pytest_llmbench.prompts.options import option_fault
 from pytest_llmbench.prompts.spec import PROVIDERS
 from pytest_llmbench.prompts.wording import did_you_mean
+from pytest_llmbench.readers import read_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

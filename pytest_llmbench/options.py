@@ -13,15 +13,24 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec import Struct
 
+from pytest_llmbench.readers import (
+    FAIL_FAST,
+    read_count,
+    read_gate,
+    read_names,
+    read_retries,
+    read_seconds,
+    read_streak,
+    read_switch,
+    read_text,
+    read_usd,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
 
-_MAX_DIGITS: Final = 18
-MAX_RETRIES: Final = 100
-FAIL_FAST: Final = 3
-GATES: Final = ("none", "promote", "no-reject")
 DEFAULT_FALLBACK: Final = "anthropic/claude-haiku-5-5"
 
 
@@ -45,103 +54,6 @@ class Option(NamedTuple):
     metavar: str = ""
     is_list: bool = False
     alone: str = ""
-
-
-def read_names(value: object) -> tuple[str, ...]:
-    """Read names from a list, or from a text with commas or lines.
-
-    >>> read_names("P6, P7")
-    ('P6', 'P7')
-    """
-    parts = value if isinstance(value, list) else [value]
-    if not all(isinstance(part, str) for part in parts):
-        msg = "a text or a list of texts"
-        raise ValueError(msg)
-    words = [word.strip() for part in parts for word in _split(str(part))]
-    names = tuple(dict.fromkeys(word for word in words if word))
-    if not names:
-        msg = "at least one name"
-        raise ValueError(msg)
-    return names
-
-
-def _split(text: str) -> list[str]:
-    return text.replace("\n", ",").split(",")
-
-
-def read_count(value: object) -> int:
-    """Read a whole number from 1."""
-    number = int(value) if isinstance(value, str) and _is_digits(value) else value
-    if type(number) is not int or number < 1:
-        msg = "a whole number from 1"
-        raise ValueError(msg)
-    return number
-
-
-def _is_digits(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
-
-
-def read_retries(value: object) -> int:
-    """Read a whole number from 0 to 100."""
-    number = int(value) if isinstance(value, str) and _is_digits(value) else value
-    if type(number) is not int or not 0 <= number <= MAX_RETRIES:
-        msg = f"a whole number from 0 to {MAX_RETRIES}"
-        raise ValueError(msg)
-    return number
-
-
-def read_streak(value: object) -> int:
-    """Read how many trials in a row end a spec; false and 0 switch that off."""
-    if value is False:
-        return 0
-    try:
-        return 0 if str(value) == "0" else read_count(value)
-    except ValueError:
-        msg = (
-            "a whole number from 1, or nothing at all; before a path write"
-            f" --fail-fast={FAIL_FAST}"
-        )
-        raise ValueError(msg) from None
-
-
-def read_seconds(value: object) -> float:
-    """Read seconds above 0, a day at most."""
-    try:
-        seconds = float(value) if isinstance(value, (str, int, float)) else 0.0
-    except (ValueError, OverflowError):
-        seconds = 0.0
-    if isinstance(value, bool) or not 0 < seconds <= 86_400:  # noqa: PLR2004 - a day
-        msg = "seconds above 0 and up to 86400"
-        raise ValueError(msg)
-    return seconds
-
-
-def read_switch(value: object) -> bool:
-    """Read true or false, as TOML or as an ini file's word."""
-    words = {"true": True, "yes": True, "on": True, "1": True}
-    words |= {"false": False, "no": False, "off": False, "0": False}
-    found = words.get(str(value).lower()) if isinstance(value, (bool, str)) else None
-    if found is None:
-        msg = "true or false"
-        raise ValueError(msg)
-    return found
-
-
-def read_gate(value: object) -> str:
-    """Read one of `GATES`."""
-    if value not in GATES:
-        msg = "one of " + ", ".join(GATES)
-        raise ValueError(msg)
-    return str(value)
-
-
-def read_text(value: object) -> str:
-    """Read a text that is not empty."""
-    if not isinstance(value, str) or not value.strip():
-        msg = "a text"
-        raise ValueError(msg)
-    return value.strip()
 
 
 OPTIONS: Final = (
@@ -220,6 +132,15 @@ OPTIONS: Final = (
         "--fail-fast",
         "N",
         alone=str(FAIL_FAST),
+    ),
+    Option(
+        "max_cost",
+        read_usd,
+        None,
+        "ask nothing more before a call might bring the run above this cost, by the"
+        " configured prices",
+        "--max-cost",
+        "USD",
     ),
     Option(
         "resume",

@@ -30,6 +30,7 @@ from pytest_llmbench.runs.folder import RunFolder, new_run_id
 from pytest_llmbench.runs.inventory import snapshot
 from pytest_llmbench.runs.replay import ReplayFile
 from pytest_llmbench.settings import Settings, read_settings
+from pytest_llmbench.spending import price_fault, purse
 from pytest_llmbench.trials import Extras, Trials
 from pytest_llmbench.verified import VerifiedSuites
 from pytest_llmbench.workplace import workplace_of
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.prompts.suite import Prompt, Suite
     from pytest_llmbench.resuming import Resumption
     from pytest_llmbench.runs.record import Record
+    from pytest_llmbench.spending import Purse
     from pytest_llmbench.units import Units
 
 _SESSION = pytest.StashKey["BenchSession"]()
@@ -177,10 +179,16 @@ class BenchSession:
             is_strict = _may_stop_early(self.config) or bool(self.settings.fail_fast)
             trials = Trials(*parts, is_strict=is_strict, once=self._once)
             trials.asker.given_up = self.fail_fast.reason
+            trials.asker.purse = self._purse()
             return trials
         from pytest_llmbench.replayed import ReplayTrials
 
         return ReplayTrials(*parts, file=self._replay)
+
+    def _purse(self) -> Purse | None:
+        run = self.resumption.run if self.resumption else None
+        place = self._workplace
+        return purse(self.settings, run, place.workers, is_late=place.is_replacement)
 
     @property
     def engine(self) -> Engine:
@@ -229,6 +237,7 @@ class BenchSession:
     def check_collection(self) -> str:
         """Return the fault of the user's input that collecting has shown."""
         fault = self._workplace.settings_fault(self.settings)
+        fault = fault or price_fault(self.settings)
         if fault:
             return fault
         known = [p for suite in self._suites.values() for p in suite.prompt_ids()]

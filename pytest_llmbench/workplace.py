@@ -52,6 +52,20 @@ class Workplace(Struct, frozen=True):
         return str(self.told.get("workerid", ""))
 
     @property
+    def workers(self) -> int:
+        """How many workers the run has at once; 1 in any other process."""
+        return int(self.told.get("workercount", 1))
+
+    @property
+    def is_replacement(self) -> bool:
+        """Whether this worker takes the place of one that has died.
+
+        xdist numbers them on: of two workers `gw2` is the third.
+        """
+        number = self.worker.removeprefix("gw")
+        return number.isdecimal() and int(number) >= self.workers
+
+    @property
     def run_id(self) -> str:
         """The run's id; empty where the controller has given none."""
         return str(self.told.get(_RUN_ID, ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pytest_llmbench.calls.clock import elapsed_ms
 from pytest_llmbench.calls.request import Residency, WarmupResult
@@ -39,7 +39,8 @@ async def warm_up(
             result = replace(result, status="already_loaded")
         else:
             result = replace(result, load_s=await provider.preload(request))
-        await provider.ask(_small_question(request))
+        reply = await provider.ask(_small_question(request))
+        result = replace(result, usage=asdict(reply.usage))
         after = await provider.residency(request.model)
         result = _seen(result, after)
     except CallError as error:

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from pytest_llmbench.calls.clock import SystemClock
 from pytest_llmbench.calls.providers import SPOKEN, open_provider
 from pytest_llmbench.calls.request import LoadedModel, Occupancy, Target
-from pytest_llmbench.options import (
+from pytest_llmbench.options import OPTIONS, Option
+from pytest_llmbench.readers import (
     GATES,
-    OPTIONS,
-    Option,
     read_count,
     read_gate,
     read_names,
@@ -24,6 +23,7 @@ from pytest_llmbench.options import (
     read_streak,
     read_switch,
     read_text,
+    read_usd,
 )
 from pytest_llmbench.policy.guard import Machine, sighting
 from pytest_llmbench.runs.schemas import load_schema
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
         (read_streak, "3", 3),
         (read_streak, "0", 0),
         (read_streak, False, 0),
+        (read_usd, "2.50", 2.5),
+        (read_usd, 1, 1.0),
         (read_names, "P6", ("P6",)),
         (read_names, " P6 ,P7,, P6\nP8 ", ("P6", "P7", "P8")),
         (read_names, ["a,b", "c", "a"], ("a", "b", "c")),

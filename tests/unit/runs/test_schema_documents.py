@@ -14,12 +14,12 @@ from pytest_llmbench.calls.request import WarmupStatus
 from pytest_llmbench.checks.verdict import Behaviour
 from pytest_llmbench.cli import main
 from pytest_llmbench.errors import CallError
-from pytest_llmbench.options import GATES
 from pytest_llmbench.policy.decision import DecisionWord
 from pytest_llmbench.policy.feedback import Action
 from pytest_llmbench.policy.gates import GateName
 from pytest_llmbench.policy.guard import FindingKind, Level, Unit
 from pytest_llmbench.policy.thresholds import PolicyThresholds
+from pytest_llmbench.readers import GATES
 from pytest_llmbench.runs.record import Outcome
 from pytest_llmbench.runs.schemas import SCHEMAS, load_schema
 
