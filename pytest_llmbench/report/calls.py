@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmbench.analysis.accounting import LIMIT
+from pytest_llmbench.analysis.cost import Cost
 from pytest_llmbench.report import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_llmbench.analysis.cost import Cost, JobCost
+    from pytest_llmbench.analysis.cost import JobCost
     from pytest_llmbench.analysis.latency import Latency
     from pytest_llmbench.analysis.slowness import Slowness, SlowWord
     from pytest_llmbench.analysis.spent import Spending
@@ -76,14 +77,21 @@ def cost_facts(job: JobSummary) -> Iterator[tuple[str, str]]:
     if prices.is_free or not cost.known + cost.unknown:
         return
     parts = [_amount(cost)]
-    if cost.is_whole:
-        parts.append(f"{numbers.usd(cost.per(len(job.runs)))} per run")
+    if any(run.is_complete for run in job.runs):
+        parts.append(f"{numbers.usd(_per_complete_run(job))} per complete run")
     if job.cost.per_passed_usd is not None:
         parts.append(f"{numbers.usd(job.cost.per_passed_usd)} per passed trial")
     yield "cost", ", ".join(parts)
     replaced = job.cost.replaced
     if replaced.known + replaced.unknown:
         yield "", f"replaced attempts, not in it: {_amount(replaced)}"
+
+
+def _per_complete_run(job: JobSummary) -> float | None:
+    """Return the mean cost of the complete runs; None unless all of it is known."""
+    pairs = zip(job.runs, job.cost.runs, strict=True)
+    costs = [cost for run, cost in pairs if run.is_complete]
+    return sum(costs, Cost()).per(len(costs))
 
 
 def _tokens(cost: JobCost) -> str:
@@ -136,10 +144,9 @@ def _spending_notes(spending: Spending) -> Iterator[str]:
     unknown = f", and {spent.unknown} calls of unknown cost" if spent.unknown else ""
     yield f"{numbers.usd(spent.usd)} is spent{limit}{unknown}{apart}"
     if spending.over_budget is not None:
-        yield f"over budget: {spending.over_budget}"
         whole = spending.whole_run_usd
         about = numbers.usd(whole) if whole is not None else "an unknown amount"
         yield (
-            f"the whole run would have cost about {about} (an estimate, from what its"
-            " prompts have cost so far)"
+            f"over budget, so not all was asked: the whole run would have cost about"
+            f" {about} (an estimate, from what its prompts have cost so far)"
         )

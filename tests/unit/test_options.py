@@ -106,6 +106,11 @@ def test_what_is_accepted(
             ],
         ),
         (
+            read_usd,
+            "US dollars above 0 and up to 1000000",
+            ["0", 0, -1, "x", "", "$2", "nan", "inf", 1_000_001, True, None, [1]],
+        ),
+        (
             read_seconds,
             "seconds above 0 and up to 86400",
             [
