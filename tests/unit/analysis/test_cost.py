@@ -40,7 +40,7 @@ PRICES = Prices(
 )
 PLAIN = Prices(in_usd_per_mtok=1.0, out_usd_per_mtok=10.0)
 COUNTS = st.integers(0, 10**12)
-MONEY = st.floats(0, 1e5, allow_subnormal=False)
+MONEY = st.decimals(0, 10**5, places=6).map(float)
 USAGES = built(
     Usage,
     prompt_tokens=COUNTS | st.none(),
