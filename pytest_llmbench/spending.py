@@ -23,6 +23,7 @@ from pytest_llmbench.calls.providers import is_local
 from pytest_llmbench.calls.request import Answer, WarmupResult
 from pytest_llmbench.errors import CallError, OverBudget
 from pytest_llmbench.prompts.spec import parse_model
+from pytest_llmbench.report.numbers import counted
 from pytest_llmbench.report.numbers import usd as shown
 from pytest_llmbench.runs.record import UNBILLED
 
@@ -177,7 +178,8 @@ class Purse:
             told.append(f"this worker's share is {part}")
         spent = f"{shown(budget.spent_usd)} is spent"
         if budget.unknown:
-            spent += f" (upper estimate for {budget.unknown} calls of unknown cost)"
+            calls = counted(budget.unknown, "call")
+            spent += f" (with the upper estimate of {calls} of unknown cost)"
         told += [spent, f"the next call may cost up to {shown(upper_usd)}"]
         return ", ".join(told)
 

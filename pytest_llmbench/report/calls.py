@@ -77,8 +77,9 @@ def cost_facts(job: JobSummary) -> Iterator[tuple[str, str]]:
     if prices.is_free or not cost.known + cost.unknown:
         return
     parts = [_amount(cost)]
-    if any(run.is_complete for run in job.runs):
-        parts.append(f"{numbers.usd(_per_complete_run(job))} per complete run")
+    per_run = _per_complete_run(job)
+    if per_run is not None:
+        parts.append(f"{numbers.usd(per_run)} per complete run")
     if job.cost.per_passed_usd is not None:
         parts.append(f"{numbers.usd(job.cost.per_passed_usd)} per passed trial")
     yield "cost", ", ".join(parts)
@@ -141,7 +142,10 @@ def _spending_notes(spending: Spending) -> Iterator[str]:
         if cost.usd or cost.unknown:
             beside.append(f"{word} {_amount(cost)}")
     apart = f"; in it: {', '.join(beside)}" if beside else ""
-    unknown = f", and {spent.unknown} calls of unknown cost" if spent.unknown else ""
+    unknown = ""
+    if spent.unknown:
+        calls = numbers.counted(spent.unknown, "call")
+        unknown = f", and {calls} of unknown cost"
     yield f"{numbers.usd(spent.usd)} is spent{limit}{unknown}{apart}"
     if spending.over_budget is not None:
         whole = spending.whole_run_usd

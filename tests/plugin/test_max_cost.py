@@ -10,6 +10,7 @@ from bench_project import SMALL_ANSWERS, Bench
 from fake_ollama import FakeModel, answers_by_prompt, calls, crashes, says
 
 from pytest_llmbench.runs.schemas import load_schema
+from pytest_llmbench.workplace import Workplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -309,3 +310,13 @@ def test_where_time_goes_is_in_the_summary(bench: Bench, paid: FakeOllama) -> No
     assert "tokens/s by our clock" in words(result)
     assert load_schema("summary")["$defs"]["slowness"]
     assert paid.loads
+
+
+@pytest.mark.parametrize(
+    ("name", "is_late"), [("", False), ("gw0", False), ("gw1", False), ("gw2", True)]
+)
+def test_a_dead_workers_share_is_gone(name: str, is_late: bool) -> None:  # noqa: FBT001
+    """Of two workers the third takes a dead one's place, and may spend nothing."""
+    place = Workplace({"workerid": name, "workercount": 2} if name else {})
+    assert place.workers == (2 if name else 1)
+    assert place.is_replacement is is_late
