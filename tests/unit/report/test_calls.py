@@ -55,7 +55,7 @@ def test_tokens_and_money() -> None:
     }
     found = dict(cost_facts(job({"P1": "PT"})))
     assert found["tokens"] == "in 1,000 (n=1, 1 not known), out 100 (n=1, 1 not known)"
-    assert found["cost"] == "$0.002 (n=1, 1 not known), $0.002 per complete run"
+    assert found["cost"] == "$0.002 (n=1, 1 not known)"
 
 
 def test_a_model_without_prices() -> None:
