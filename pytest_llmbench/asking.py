@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from pytest_llmbench.calls.debuglog import TRIAL
 from pytest_llmbench.analysis.cost import FREE
+from pytest_llmbench.calls.debuglog import TRIAL
 from pytest_llmbench.calls.lookahead import LookAhead
 from pytest_llmbench.calls.providers import is_local, refuses_sampling
 from pytest_llmbench.calls.request import CallRequest

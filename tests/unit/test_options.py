@@ -13,6 +13,7 @@ from pytest_llmbench.calls.clock import SystemClock
 from pytest_llmbench.calls.providers import SPOKEN, open_provider
 from pytest_llmbench.calls.request import LoadedModel, Occupancy, Target
 from pytest_llmbench.options import OPTIONS, Option
+from pytest_llmbench.policy.guard import Machine, sighting
 from pytest_llmbench.readers import (
     GATES,
     read_count,
@@ -25,7 +26,6 @@ from pytest_llmbench.readers import (
     read_text,
     read_usd,
 )
-from pytest_llmbench.policy.guard import Machine, sighting
 from pytest_llmbench.runs.schemas import load_schema
 
 if TYPE_CHECKING:
