@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from pytest_llmbench.prompts.suite import Prompt, Suite
     from pytest_llmbench.resuming import Resumption
     from pytest_llmbench.runs.record import Record
-    from pytest_llmbench.spending import Purse
     from pytest_llmbench.units import Units
 
 _SESSION = pytest.StashKey["BenchSession"]()
@@ -179,16 +178,12 @@ class BenchSession:
             is_strict = _may_stop_early(self.config) or bool(self.settings.fail_fast)
             trials = Trials(*parts, is_strict=is_strict, once=self._once)
             trials.asker.given_up = self.fail_fast.reason
-            trials.asker.purse = self._purse()
+            share = self._workplace.share
+            trials.asker.purse = purse(self.settings, self.resumption, share)
             return trials
         from pytest_llmbench.replayed import ReplayTrials
 
         return ReplayTrials(*parts, file=self._replay)
-
-    def _purse(self) -> Purse | None:
-        run = self.resumption.run if self.resumption else None
-        place = self._workplace
-        return purse(self.settings, run, place.workers, is_late=place.is_replacement)
 
     @property
     def engine(self) -> Engine:

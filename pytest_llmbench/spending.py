@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_llmbench.analysis.budget import Budget, Estimates
 from pytest_llmbench.analysis.cost import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.request import CallRequest
     from pytest_llmbench.checks.reply import Reply
     from pytest_llmbench.prompts.spec import ModelName
+    from pytest_llmbench.resuming import Resumption
     from pytest_llmbench.runs.interrupted import InterruptedRun
     from pytest_llmbench.settings import Settings
 
@@ -185,19 +187,18 @@ class Purse:
 
 
 def purse(
-    settings: Settings, run: InterruptedRun | None, parts: int, *, is_late: bool
+    settings: Settings, resumption: Resumption | None, share: Share
 ) -> Purse | None:
     """Return what holds this process to `--max-cost`; None without that.
 
     Args:
-        run: the run that is finished here; None for a new one.
-        parts: processes that share the budget.
-        is_late: this one takes a dead worker's place.
+        resumption: the run that is finished here; None for a new one.
     """
     if settings.max_cost_usd is None:
         return None
-    spent_usd = ZERO if run is None else _spent_before(settings, run)
-    share = Share(spent_usd=spent_usd, parts=parts, is_late=is_late)
+    if resumption is not None:
+        spent_usd = _spent_before(settings, resumption.run)
+        share = replace(share, spent_usd=spent_usd)
     return Purse(settings.max_cost_usd, share)
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from pytest_llmbench.calls.once import Once
 from pytest_llmbench.masking import masked_text
+from pytest_llmbench.spending import Share
 from pytest_llmbench.units import Seat, Units
 
 if TYPE_CHECKING:
@@ -52,18 +53,16 @@ class Workplace(Struct, frozen=True):
         return str(self.told.get("workerid", ""))
 
     @property
-    def workers(self) -> int:
-        """How many workers the run has at once; 1 in any other process."""
-        return int(self.told.get("workercount", 1))
+    def share(self) -> Share:
+        """Which part of `--max-cost` is this process's.
 
-    @property
-    def is_replacement(self) -> bool:
-        """Whether this worker takes the place of one that has died.
-
-        xdist numbers them on: of two workers `gw2` is the third.
+        A worker that takes a dead one's place has none. xdist numbers workers on: of
+        two `gw2` is the third.
         """
+        workers = int(self.told.get("workercount", 1))
         number = self.worker.removeprefix("gw")
-        return number.isdecimal() and int(number) >= self.workers
+        is_late = number.isdecimal() and int(number) >= workers
+        return Share(parts=workers, is_late=is_late)
 
     @property
     def run_id(self) -> str:

@@ -317,6 +317,6 @@ def test_where_time_goes_is_in_the_summary(bench: Bench, paid: FakeOllama) -> No
 )
 def test_a_dead_workers_share_is_gone(name: str, is_late: bool) -> None:  # noqa: FBT001
     """Of two workers the third takes a dead one's place, and may spend nothing."""
-    place = Workplace({"workerid": name, "workercount": 2} if name else {})
-    assert place.workers == (2 if name else 1)
-    assert place.is_replacement is is_late
+    share = Workplace({"workerid": name, "workercount": 2} if name else {}).share
+    assert share.parts == (2 if name else 1)
+    assert share.is_late is is_late
