@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bench_project import SMALL_ANSWERS, Bench
 from fake_ollama import FakeModel, answers_by_prompt, calls, crashes, says
+from fake_openai import FakeOpenAI
+from fake_openai_models import ChatModel
 
 from pytest_llmbench.runs.schemas import load_schema
 from pytest_llmbench.workplace import Workplace
@@ -320,3 +322,34 @@ def test_a_dead_workers_share_is_gone(name: str, is_late: bool) -> None:  # noqa
     share = Workplace({"workerid": name, "workercount": 2} if name else {}).share
     assert share.parts == (2 if name else 1)
     assert share.is_late is is_late
+
+
+def test_a_service_is_accounted_and_priced(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Online the success line is always there, and cached tokens have their price."""
+    model = ChatModel(
+        answer=answers_by_prompt(SMALL_ANSWERS, says("4")), cached_tokens=16
+    )
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
+    bench.suite()
+    with FakeOpenAI(model, key="sk-fake") as server:
+        (bench.pytester.path / "llmbench.toml").write_text(f"""
+[models.far]
+provider = "openai"
+model = "gpt-x"
+base_url = "{server.base_url}"
+api_key_env = "OPENAI_API_KEY"
+price_in_usd_per_mtok = {IN}
+price_out_usd_per_mtok = {OUT}
+price_cached_usd_per_mtok = 0.1
+""")
+        run = ("--model", "far", "--runs", "2")
+        result = bench.run(*run, "--max-cost", "1", "--concurrency", "4")
+        result.assert_outcomes(passed=6)
+    found = bench.summary()["job_summaries"][0]["cost"]
+    assert found["tokens"]["cached_tokens"] == {"sum": 96, "known": 6, "unknown": 0}
+    saved = 96 * (IN - 0.1) / 1e6
+    assert found["usd"] == pytest.approx(spent(bench) - saved, rel=1e-12)
+    assert "success 100 % (6 of 6), limit 90 %" in words(result)
+    assert "cached 96" in words(result)
