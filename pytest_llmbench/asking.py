@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from pytest_llmbench.analysis.cost import FREE
 from pytest_llmbench.calls.debuglog import TRIAL
 from pytest_llmbench.calls.lookahead import LookAhead
 from pytest_llmbench.calls.providers import is_local, refuses_sampling
@@ -13,10 +15,12 @@ from pytest_llmbench.calls.request import CallRequest
 from pytest_llmbench.conversation import Dialogue, converse
 from pytest_llmbench.errors import CallError
 from pytest_llmbench.prompts.options import SAMPLING
+from pytest_llmbench.spending import terms_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from pytest_llmbench.analysis.cost import Prices
     from pytest_llmbench.calls.engine import Engine
     from pytest_llmbench.calls.request import Answer, Limits, Target
     from pytest_llmbench.calls.server import Server
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.prompts.suite import Json, Prompt, Tool
     from pytest_llmbench.prompts.variants import Variant
     from pytest_llmbench.settings import Settings
+    from pytest_llmbench.spending import Purse
 
 
 class Asker:
@@ -37,6 +42,7 @@ class Asker:
 
     Attributes:
         given_up: says why a spec's trials are not asked any more; empty if they are.
+        purse: holds calls to `--max-cost`; None without that.
     """
 
     def __init__(
@@ -59,12 +65,17 @@ class Asker:
         self._limits: Limits | None = None
         self._taking = 0
         self.given_up: Callable[[str], str] = lambda _spec: ""
+        self.purse: Purse | None = None
 
     def targets(self, model: ModelName) -> tuple[Target, ...]:
         """Return every endpoint of a model."""
         if model not in self._targets:
             self._targets[model] = self._settings.targets(model)
         return self._targets[model]
+
+    def prices(self, model: ModelName) -> Prices:
+        """Return what a model's tokens cost; one without prices is not asked."""
+        return terms_of(self._settings, model).prices or FREE
 
     def leave_out(self, target: Target, *, is_out: bool) -> None:
         """Ask an endpoint no trial while its model has another, or ask it again."""
@@ -174,9 +185,13 @@ class Asker:
         ) -> Answer:
             nonlocal queued_ns
             request = self.request(trial, messages, tools)
-            answer = await server.ask(request, queued_ns)
+            call = partial(server.ask, request, queued_ns)
             queued_ns = 0  # between turns nothing waits
-            return answer
+            if self.purse is None:
+                return await call()
+            question = (trial.job.spec_text, trial.prompt.hash, len(messages))
+            prices = self.prices(trial.spec.model)
+            return await self.purse.pay(question, request, prices, call)
 
         return await converse(send, self._variants[trial.spec.variant], trial.prompt)
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
+from pytest_llmbench.analysis.spent import Spending, Spent, spending, spent_on
 from pytest_llmbench.analysis.summary import summarise_all, variance_report
 from pytest_llmbench.opening import inventory_json
 from pytest_llmbench.policy.baseline import Baseline
 from pytest_llmbench.policy.decision import decide, gate_met
 from pytest_llmbench.policy.feedback import RunEvidence, harness_feedback
+from pytest_llmbench.report.calls import run_notes
 from pytest_llmbench.report.guard import left_out_note, warnings
 from pytest_llmbench.report.markdown import markdown
 from pytest_llmbench.report.view import RunView, job_view
@@ -23,11 +25,13 @@ from pytest_llmbench.runs.stored import (
     read_canonical,
     update_canonical,
 )
+from pytest_llmbench.spending import terms_by_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from pytest_llmbench.analysis.cost import Terms
     from pytest_llmbench.analysis.summary import JobSummary
     from pytest_llmbench.calls.request import WarmupResult
     from pytest_llmbench.ledger import Ledger
@@ -49,6 +53,7 @@ class Conclusion(Struct, frozen=True, kw_only=True):
     decisions: tuple[Decision, ...]
     gate_is_met: bool | None
     view: RunView
+    spending: Spending
 
 
 def conclude(ledger: Ledger, settings: Settings, now: datetime) -> Conclusion:
@@ -57,7 +62,9 @@ def conclude(ledger: Ledger, settings: Settings, now: datetime) -> Conclusion:
     A run that is over, and of which nothing was asked now, is left as it is.
     """
     inventory = inventory_json(ledger, snapshot(settings.reports, now))
-    summaries = summarise_all(ledger.records(), ledger.plans())
+    terms = _terms(ledger, settings)
+    summaries = summarise_all(ledger.records(), ledger.plans(), terms)
+    spent = _spending(ledger, settings, summaries, terms)
     keys = [_comparability(job, ledger, inventory) for job in summaries]
     decisions = tuple(
         decide(job, settings.thresholds(job.phase), _baseline(job, settings), key)
@@ -78,10 +85,14 @@ def conclude(ledger: Ledger, settings: Settings, now: datetime) -> Conclusion:
         gate=_gate_text(settings.gate, met),
         gate_is_met=met,
         files=_files(ledger, settings),
-        notes=tuple(_notes(ledger)),
+        notes=(*_notes(ledger), *run_notes(summaries, spent, ledger.folder.run_id)),
     )
     conclusion = Conclusion(
-        summaries=summaries, decisions=decisions, gate_is_met=met, view=view
+        summaries=summaries,
+        decisions=decisions,
+        gate_is_met=met,
+        view=view,
+        spending=spent,
     )
     if not ledger.has_news and (ledger.folder.path / "summary.json").exists():
         return conclusion
@@ -104,6 +115,27 @@ def _calls_at_once(name: str, settings: Settings) -> int:
         if str(model) == name
         for _address in settings.targets(model)
     )
+
+
+def _terms(ledger: Ledger, settings: Settings) -> Mapping[str, Terms]:
+    """Return what asking costs, of every model that the run knows of."""
+    planned = (plan.model for plan in ledger.plans())
+    warmed = (warmup.model for warmup in ledger.warmups)
+    asked = (record.model for record in (*ledger.records(), *ledger.replaced))
+    return terms_by_name(settings, (*planned, *warmed, *asked))
+
+
+def _spending(
+    ledger: Ledger,
+    settings: Settings,
+    jobs: Sequence[JobSummary],
+    terms: Mapping[str, Terms],
+) -> Spending:
+    records = ledger.records()
+    if settings.replay is not None:  # nothing was asked
+        return spending(jobs, records, Spent(), terms, None)
+    spent = spent_on(records, ledger.replaced, ledger.warmups, terms)
+    return spending(jobs, records, spent, terms, settings.max_cost_usd)
 
 
 def baseline_of_spec(settings: Settings) -> dict[str, Any] | None:
@@ -175,6 +207,7 @@ def _summary_json(
         ],
         "variance": variance_report(jobs),
         "policy_decisions": [decision.to_json() for decision in conclusion.decisions],
+        "spending": conclusion.spending.to_json(),
         "gate_is_met": conclusion.gate_is_met,
         "replay_of": ledger.replay_of,
         "resumed": _resumed(ledger),

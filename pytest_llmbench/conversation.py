@@ -56,9 +56,11 @@ class Dialogue(Struct, kw_only=True):
         server: who was asked, as messages name it.
         skip_reason: why nothing was asked; empty where something was.
         backoffs: refusals by a busy server, of all turns, with the waits behind.
+        unfinished: the replies of the turn that was ended early.
     """
 
     turns: list[TurnReply] = field(default_factory=list)
+    unfinished: list[Reply] = field(default_factory=list)
     transcript: list[dict[str, Any]] = field(default_factory=list)
     error: CallError | None = None
     started_at: str = ""
@@ -70,7 +72,7 @@ class Dialogue(Struct, kw_only=True):
     @property
     def reply(self) -> Reply | None:
         """All replies as one, a partial last one included; None if there is none."""
-        replies = [turn.reply for turn in self.turns]
+        replies = [*(turn.reply for turn in self.turns), *self.unfinished]
         if self.error is not None and self.error.partial is not None:
             replies.append(self.error.partial)
         return merged(replies) if replies else None
@@ -111,6 +113,7 @@ class _Talk:
         while goes_on and len(replies) < MAX_STEPS:
             reply = await self._next_reply()
             if reply is None:
+                self.dialogue.unfinished = replies
                 return False
             replies.append(reply)
             goes_on = bool(reply.tool_calls) and bool(turn.tool_results)

@@ -22,6 +22,7 @@
         │   ├── RateLimited         the key's own limit (429)
         │   └── Faltered            a fault that will pass, by its status
         ├── QuotaSpent          no money or quota left: waiting does not help
+        ├── OverBudget          not made: it might have passed `--max-cost`
         ├── LoadFailed          the model could not be loaded
         ├── ServerFault         any other 4xx or 5xx, or a crash in mid-stream
         ├── StreamTruncated     the stream ended without its end marker
@@ -30,11 +31,11 @@
         ├── EngineMissing       a provider's own program is not installed or died
         └── IsolationFailed     the child process of an isolated call died
 
-Every `CallError` but `CallTimeout` and `MalformedCall` is the harness's, the
-network's or the server's fault: outcome `error`, which counts for nobody.
-`MalformedCall` is an answer the model got wrong: outcome `fail`.
-`CallTimeout` and `Unreachable` (but for what is lasting) are what `--call-retries`
-tries again.
+Of these, `MalformedCall` is an answer the model got wrong: outcome `fail`.
+`CallTimeout` is `timeout`, `OverBudget` is `skipped`. Every other `CallError` is the
+harness's, the network's or the server's fault: outcome `error`, which counts for
+nobody. `CallTimeout` and `Unreachable` (but for what is lasting) are what
+`--call-retries` tries again.
 """
 
 from __future__ import annotations
@@ -205,6 +206,19 @@ class QuotaSpent(CallError):
 
     kind = "quota"
     is_permanent = True
+
+
+class OverBudget(CallError):
+    """The call was not made: `--max-cost` might have been passed."""
+
+    kind = "over_budget"
+    is_permanent = True
+
+    @property
+    @override
+    def outcome(self) -> str:
+        """Nothing was asked."""
+        return "skipped"
 
 
 class LoadFailed(CallError):

@@ -13,6 +13,7 @@ from pytest_llmbench.analysis.failfast import GIVEN_UP
 from pytest_llmbench.errors import (
     CallError,
     CheckBroken,
+    OverBudget,
     SettingsError,
     SpecError,
     SuiteError,
@@ -223,6 +224,8 @@ class PromptItem(pytest.Function):
         dialogue = self._dialogue = trials.ask(self.trial, self.position)
         if dialogue.skip_reason:
             pytest.skip(dialogue.skip_reason)
+        if isinstance(dialogue.error, OverBudget):
+            pytest.skip(f"over budget: {dialogue.error}")
         if dialogue.error is not None and dialogue.error.outcome == "error":
             raise self._raised(dialogue.error, TrialError, RetriedError)
 
@@ -302,6 +305,10 @@ class PromptItem(pytest.Function):
     def note_setup(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Record a trial that never came to be judged."""
         trials = session_of(self.config).trials
+        dialogue = self._dialogue
+        if dialogue is not None and isinstance(dialogue.error, OverBudget):
+            self.record = trials.settle(self.trial, dialogue)
+            return
         if excinfo.errisinstance(pytest.skip.Exception):
             kind = GIVEN_UP if self._given_up else "skipped"
             fault = Fault(kind=kind, message=self._given_up or str(excinfo.value))
@@ -312,7 +319,7 @@ class PromptItem(pytest.Function):
         self.record = trials.record(
             self.trial,
             "error",
-            dialogue=self._dialogue,
+            dialogue=dialogue,
             fault=None if isinstance(cause, CallError) else fault,
         )
 

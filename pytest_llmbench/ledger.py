@@ -44,6 +44,7 @@ class Ledger:
         resumed: each time the run went on, as in config.json.
         notes: what the summary must say besides.
         has_news: whether this session has added any record.
+        replaced: records that others have taken the place of, without texts.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -52,6 +53,7 @@ class Ledger:
         self.resumed: list[dict[str, Any]] = []
         self.notes: list[str] = []
         self.has_news = False
+        self.replaced: list[Record] = []
         self._resumption: Resumption | None = None
         self._open: set[str] = set()
         self._facts: dict[tuple[str, ...], dict[str, Any]] = {}
@@ -115,6 +117,7 @@ class Ledger:
         self._resumption = resumption
         self._records = {record.trial_id: record.slim() for record in run.records}
         self._open = {r.trial_id for r in run.records if not resumption.has(r)}
+        self.replaced += run.replaced
         self.take_news({"facts": one} for one in run.inventory.get("models", ()))
         self.take_news({"warmup": one} for one in run.inventory.get("warmups", ()))
         snapshots = run.inventory.get("snapshots", {})
@@ -210,10 +213,13 @@ class Ledger:
         before = self._records.get(record.trial_id)
         if before is not None and before.outcome in JUDGED:
             self.reruns += 1
+            self.replaced.append(record.slim())
             return
         self._open.discard(record.trial_id)
         if before is not None and record.outcome == "skipped":
+            self.replaced.append(record.slim())
             return
+        self.replaced += [before] if before is not None else []
         if record.outcome == "skipped":
             record = self._replaced.pop(record.trial_id, record)
         record = self._with_replaced(record)

@@ -10,6 +10,7 @@ from typing import Final
 
 _MAX_DIGITS: Final = 18
 _DAY_S: Final = 86_400
+_MOST_USD: Final = 1_000_000
 MAX_RETRIES: Final = 100
 FAIL_FAST: Final = 3
 GATES: Final = ("none", "promote", "no-reject")
@@ -75,7 +76,7 @@ def read_streak(value: object) -> int:
 
 def read_seconds(value: object) -> float:
     """Read seconds above 0, a day at most."""
-    seconds = _seconds(value)
+    seconds = _number(value)
     if seconds is None or not 0 < seconds <= _DAY_S:
         msg = f"seconds above 0 and up to {_DAY_S}"
         raise ValueError(msg)
@@ -84,14 +85,23 @@ def read_seconds(value: object) -> float:
 
 def read_wait(value: object) -> float:
     """Read seconds from 0, a day at most."""
-    seconds = _seconds(value)
+    seconds = _number(value)
     if seconds is None or not 0 <= seconds <= _DAY_S:
         msg = f"seconds from 0 to {_DAY_S}"
         raise ValueError(msg)
     return seconds
 
 
-def _seconds(value: object) -> float | None:
+def read_usd(value: object) -> float:
+    """Read US dollars above 0, a million at most."""
+    usd = _number(value)
+    if usd is None or not 0 < usd <= _MOST_USD:
+        msg = f"US dollars above 0 and up to {_MOST_USD}"
+        raise ValueError(msg)
+    return usd
+
+
+def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None
     try:

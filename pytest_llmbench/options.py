@@ -23,6 +23,7 @@ from pytest_llmbench.option_values import (
     read_streak,
     read_switch,
     read_text,
+    read_usd,
     read_wait,
 )
 
@@ -132,6 +133,15 @@ OPTIONS: Final = (
         "--fail-fast",
         "N",
         alone=str(FAIL_FAST),
+    ),
+    Option(
+        "max_cost",
+        read_usd,
+        None,
+        "ask nothing more before a call might bring the run above this cost, by the"
+        " configured prices",
+        "--max-cost",
+        "USD",
     ),
     Option(
         "resume",

@@ -41,7 +41,12 @@ BOUND: Final = {
 }
 """Settings that shape a measurement, with their options: one run has one value."""
 
-KEPT: Final = {"fail_fast": "fail_fast", "baseline": "baseline", "gate": "gate"}
+KEPT: Final = {
+    "fail_fast": "fail_fast",
+    "max_cost_usd": "max_cost",
+    "baseline": "baseline",
+    "gate": "gate",
+}
 """Settings that go on as they were unless the command line says otherwise."""
 
 _ALIAS_KEYS: Final = ("provider", "model", "options")

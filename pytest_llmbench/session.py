@@ -30,6 +30,7 @@ from pytest_llmbench.runs.folder import RunFolder, new_run_id
 from pytest_llmbench.runs.inventory import snapshot
 from pytest_llmbench.runs.replay import ReplayFile
 from pytest_llmbench.settings import Settings, read_settings
+from pytest_llmbench.spending import price_fault, purse
 from pytest_llmbench.trials import Extras, Trials
 from pytest_llmbench.verified import VerifiedSuites
 from pytest_llmbench.waiting import WaitingLine
@@ -178,6 +179,8 @@ class BenchSession:
             is_strict = _may_stop_early(self.config) or bool(self.settings.fail_fast)
             trials = Trials(*parts, is_strict=is_strict, once=self._once)
             trials.asker.given_up = self.fail_fast.reason
+            share = self._workplace.share
+            trials.asker.purse = purse(self.settings, self.resumption, share)
             return trials
         from pytest_llmbench.replayed import ReplayTrials
 
@@ -235,6 +238,7 @@ class BenchSession:
     def check_collection(self) -> str:
         """Return the fault of the user's input that collecting has shown."""
         fault = self._workplace.settings_fault(self.settings)
+        fault = fault or price_fault(self.settings)
         if fault:
             return fault
         known = [p for suite in self._suites.values() for p in suite.prompt_ids()]

@@ -48,6 +48,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     isolate_call: bool
     concurrency: int | None
     fail_fast: int
+    max_cost_usd: float | None
     resume: str
     require_idle: bool
     warm_up: bool
@@ -234,6 +235,7 @@ def read_settings(
         isolate_call=plain["isolate_call"],
         concurrency=plain["concurrency"],
         fail_fast=plain["fail_fast"],
+        max_cost_usd=plain["max_cost"],
         resume=plain["resume"],
         require_idle=plain["require_idle"],
         warm_up=plain["warmup"],

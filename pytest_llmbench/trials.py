@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -20,6 +21,7 @@ from pytest_llmbench.verdicts import judged
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from pytest_llmbench.analysis.cost import Prices
     from pytest_llmbench.calls.engine import Engine
     from pytest_llmbench.calls.once import Once
     from pytest_llmbench.calls.request import CallRequest, ModelFacts, Target
@@ -173,19 +175,39 @@ class Trials:
 
     def _warmed(self, target: Target, trial: Trial) -> WarmupResult:
         if trial.spec.warm_up:
-            return self._warmed_once(target, self.asker.request(trial, (), ()))
+            request = self.asker.request(trial, (), ())
+            prices = self.asker.prices(trial.spec.model)
+            return self._warmed_once(target, request, prices)
         return WarmupResult(
             model=target.model, server="", status="skipped", detail="switched off"
         )
 
-    def _warmed_once(self, target: Target, request: CallRequest) -> WarmupResult:
+    def _warmed_once(
+        self, target: Target, request: CallRequest, prices: Prices
+    ) -> WarmupResult:
         """Warm a model up, unless another process of the run has done so."""
         if self._once is None or not outlives_caller(target):
-            return self._engine.warm_up(target, request)
-        work = self._engine.warm_up
+            return self._warm_up(target, request, prices)
+        work = self._warm_up
         key = f"warm-up {target} {self._states[target].failed_warmups}"
-        told = self._once.do(key, lambda: work(target, request).to_json())
+        told = self._once.do(key, lambda: work(target, request, prices).to_json())
         return WarmupResult(**told)
+
+    def _warm_up(
+        self, target: Target, request: CallRequest, prices: Prices
+    ) -> WarmupResult:
+        purse = self.asker.purse
+        if purse is None:
+            return self._engine.warm_up(target, request)
+        server = self._engine.server(target)
+        work = partial(server.warm_up, request)
+        result = self._engine.wait(purse.warm_up(target.model, prices, work))
+        return result or WarmupResult(
+            model=target.model,
+            server=server.provider.where,
+            status="skipped",
+            detail=purse.reason,
+        )
 
     def try_again(self, trial: Trial) -> None:
         """Have a failed warm-up done again: a retry may find the server back."""
@@ -231,6 +253,8 @@ class Trials:
             return self.record(trial, "timeout", dialogue=dialogue)
         if error is not None and error.outcome == "error":
             return self.record(trial, "error", dialogue=dialogue)
+        if error is not None and error.outcome == "skipped":
+            return self.record(trial, "skipped", dialogue=dialogue)
         try:
             verdict = judged(trial.prompt, dialogue, self._extras.checks)
         except CheckBroken as broken:
@@ -311,4 +335,6 @@ class Trials:
 def _is_last_word(trial: Trial, dialogue: Dialogue) -> bool:
     error = dialogue.error
     is_to_retry = error is not None and error.is_retried and trial.spec.retries
-    return not is_to_retry and not dialogue.skip_reason
+    is_kept_back = error is not None and error.outcome == "skipped"
+    is_unasked = dialogue.skip_reason or (is_kept_back and dialogue.reply is None)
+    return not is_to_retry and not is_unasked

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from pytest_llmbench.calls.once import Once
 from pytest_llmbench.masking import masked_text
+from pytest_llmbench.spending import Share
 from pytest_llmbench.units import Seat, Units
 
 if TYPE_CHECKING:
@@ -55,6 +56,18 @@ class Workplace(Struct, frozen=True):
     def workers(self) -> int:
         """How many processes ask models in this run."""
         return int(self.told.get("workercount", 1))
+
+    @property
+    def share(self) -> Share:
+        """Which part of `--max-cost` is this process's.
+
+        A worker that takes a dead one's place has none. xdist numbers workers on: of
+        two `gw2` is the third.
+        """
+        workers = int(self.told.get("workercount", 1))
+        number = self.worker.removeprefix("gw")
+        is_late = number.isdecimal() and int(number) >= workers
+        return Share(parts=workers, is_late=is_late)
 
     @property
     def run_id(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmbench.analysis.calls import skipped_for
 from pytest_llmbench.analysis.trials import FAILED, JUDGED
 
 if TYPE_CHECKING:
@@ -101,11 +102,7 @@ class FailFast:
 
 def given_up_reason(records: Iterable[Record]) -> str | None:
     """Return why the trials of a spec end early; None where they don't."""
-    for record in records:
-        fault = record.fault
-        if record.outcome == "skipped" and fault and fault.kind == GIVEN_UP:
-            return fault.message
-    return None
+    return skipped_for(records, GIVEN_UP)
 
 
 def _named(record: Record) -> str:

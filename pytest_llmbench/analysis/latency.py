@@ -38,6 +38,8 @@ class Latency(Struct, frozen=True, kw_only=True):
         queue_ms: wait in our own queue; part of no other series.
         isolation_ms: what a child process per call cost; part of no other series.
         prefill_ms: prompt evaluation as the server gave it.
+        tpot_ms: time per output token, by our clock (`tpot_ms`).
+        client_tokens_per_s: decode rate by our clock: 1000 / TPOT of each reply.
         output_tokens_per_s: decode rate (tokens - 1) / decode time.
         rate_source: `server` where its decode time was given, `client` where
             E2E - TTFT had to do, `mixed` for both; None without a rate.
@@ -52,6 +54,8 @@ class Latency(Struct, frozen=True, kw_only=True):
     queue_ms: Percentiles
     isolation_ms: Percentiles
     prefill_ms: Percentiles
+    tpot_ms: Percentiles
+    client_tokens_per_s: Percentiles
     output_tokens_per_s: Percentiles
     rate_source: RateSource | None
 
@@ -67,6 +71,8 @@ class Latency(Struct, frozen=True, kw_only=True):
             "queue_ms": self.queue_ms.to_json(),
             "isolation_ms": self.isolation_ms.to_json(),
             "prefill_ms": self.prefill_ms.to_json(),
+            "tpot_ms": self.tpot_ms.to_json(),
+            "client_tokens_per_s": self.client_tokens_per_s.to_json(),
             "output_tokens_per_s": self.output_tokens_per_s.to_json(),
             "rate_source": self.rate_source,
         }
@@ -88,6 +94,7 @@ def latency(records: Iterable[Record]) -> Latency:
         if trial.reply is not None and is_answered(trial)
     ]
     rates = [rate for rate in map(decode_rate, replies) if rate is not None]
+    tpots = [tpot for tpot in map(tpot_ms, replies) if tpot is not None]
     timings = [reply.timings for reply in replies]
     return Latency(
         replies=len(replies),
@@ -99,6 +106,8 @@ def latency(records: Iterable[Record]) -> Latency:
         queue_ms=_given(t.queue_ms for t in timings),
         isolation_ms=_given(t.isolation_ms for t in timings),
         prefill_ms=_given(t.prefill_ms for t in timings),
+        tpot_ms=percentiles(tpots),
+        client_tokens_per_s=percentiles(_ONE_S_IN_MS / tpot for tpot in tpots),
         output_tokens_per_s=percentiles(rate.tokens_per_s for rate in rates),
         rate_source=_source(rates),
     )
@@ -134,12 +143,31 @@ def decode_rate(reply: Reply) -> Rate | None:
     if timings.decode_ms is not None and timings.decode_ms > 0:
         rate = _per_s(tokens - 1, timings.decode_ms)
         return Rate(tokens_per_s=rate, source="server")
-    if timings.e2e_ms is None or timings.ttft_ms is None:
+    per_token_ms = _per_token_ms(reply)
+    if per_token_ms is None:
+        return None
+    return Rate(tokens_per_s=_ONE_S_IN_MS / per_token_ms, source="client")
+
+
+def tpot_ms(reply: Reply) -> float | None:
+    """Return the time per output token in ms, by our clock, for every provider.
+
+    (E2E - TTFT) / (output_tokens - 1), as vLLM's and genai-perf's benchmarks define
+    it; guidellm's TPOT is another, E2E / output_tokens. Load is in both and falls
+    out. None below two tokens or two deltas, and for a conversation of several
+    replies, whose TTFT is only the first one's.
+    """
+    return _per_token_ms(reply) if reply.parts == 1 else None
+
+
+def _per_token_ms(reply: Reply) -> float | None:
+    tokens, timings = reply.usage.output_tokens, reply.timings
+    if timings.e2e_ms is None or timings.ttft_ms is None or tokens is None:
         return None
     decode_ms = timings.e2e_ms - timings.ttft_ms
-    if decode_ms <= 0 or reply.deltas < _MIN_DELTAS:
+    if decode_ms <= 0 or tokens < _MIN_TOKENS or reply.deltas < _MIN_DELTAS:
         return None
-    return Rate(tokens_per_s=_per_s(tokens - 1, decode_ms), source="client")
+    return decode_ms / (tokens - 1)
 
 
 def _per_s(count: int, duration_ms: float) -> float:

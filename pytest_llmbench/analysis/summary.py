@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any, get_args
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from msgspec import Struct, field
 
+from pytest_llmbench.analysis.accounting import Accounting, accounting
 from pytest_llmbench.analysis.accuracy import (
     OverRuns,
     RunResult,
@@ -14,20 +16,26 @@ from pytest_llmbench.analysis.accuracy import (
     run_results,
 )
 from pytest_llmbench.analysis.caching import CacheNote, cache_note
+from pytest_llmbench.analysis.calls import skipped_for
+from pytest_llmbench.analysis.cost import JobCost, Terms, job_cost
 from pytest_llmbench.analysis.failfast import given_up_reason
 from pytest_llmbench.analysis.failures import failure_modes
 from pytest_llmbench.analysis.latency import Latency, latency
 from pytest_llmbench.analysis.prompt_summary import PromptSummary, prompt_summaries
 from pytest_llmbench.analysis.retries import RetryCount, retry_count
 from pytest_llmbench.analysis.scores import Scores, category_shares, scores, tool_tier
+from pytest_llmbench.analysis.slowness import JobSlowness, job_slowness
 from pytest_llmbench.analysis.trials import lay_out
-from pytest_llmbench.runs.record import Outcome, Record
+from pytest_llmbench.runs.record import OVER_BUDGET, Outcome, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_llmbench.analysis.proportion import Proportion
     from pytest_llmbench.checks.verdict import Behaviour, FailureMode
+
+
+_UNTOLD: Final = Terms()
 
 
 class JobPlan(Struct, frozen=True, kw_only=True):
@@ -90,6 +98,8 @@ class JobSummary(Struct, frozen=True, kw_only=True):
         categories: passed of judged trials, by the prompts' category.
         failure_modes: failed trials by mode, the commonest first.
         given_up: why its last trials were skipped; None where they were not.
+        over_budget: why `--max-cost` kept trials from being asked; None where it
+            did not.
     """
 
     plan: JobPlan
@@ -101,9 +111,14 @@ class JobSummary(Struct, frozen=True, kw_only=True):
     latency: Latency
     cache: CacheNote
     retries: RetryCount
+    cost: JobCost
+    accounting: Accounting
+    slowness: JobSlowness
+    is_online: bool = False
     categories: Mapping[str, Proportion] = field(default_factory=dict)
     failure_modes: Mapping[FailureMode, int] = field(default_factory=dict)
     given_up: str | None = None
+    over_budget: str | None = None
 
     @property
     def spec(self) -> str:
@@ -245,6 +260,7 @@ class JobSummary(Struct, frozen=True, kw_only=True):
             "behaviours": dict(self.behaviours),
             "failure_modes": dict(self.failure_modes),
             "given_up": self.given_up,
+            "over_budget": self.over_budget,
             "categories": {
                 name: share.to_json() for name, share in self.categories.items()
             },
@@ -252,13 +268,22 @@ class JobSummary(Struct, frozen=True, kw_only=True):
             "latency": self.latency.to_json(),
             "cache": self.cache.to_json(),
             "retries": self.retries.to_json(),
+            "cost": self.cost.to_json(),
+            "accounting": self.accounting.to_json(),
+            "slowness": self.slowness.to_json(),
             "runs": [run.to_json() for run in self.runs],
             "prompts": [prompt.to_json() for prompt in self.prompts],
         }
 
 
-def summarise(records: Iterable[Record], plan: JobPlan) -> JobSummary:
-    """Sum up one job; records of other jobs are left out."""
+def summarise(
+    records: Iterable[Record], plan: JobPlan, terms: Terms = _UNTOLD
+) -> JobSummary:
+    """Sum up one job; records of other jobs are left out.
+
+    Args:
+        terms: what asking its model costs.
+    """
     own = [record for record in records if plan.has(record)]
     grid = lay_out(own, plan.prompt_ids, plan.runs)
     trials = list(grid)
@@ -275,20 +300,34 @@ def summarise(records: Iterable[Record], plan: JobPlan) -> JobSummary:
         latency=latency(trials),
         cache=cache_note(grid),
         retries=retry_count(trials),
+        cost=job_cost(trials, plan.prompt_ids, plan.runs, terms.prices),
+        accounting=accounting(trials),
+        slowness=job_slowness(trials, plan.prompt_ids),
+        is_online=terms.is_online,
         categories=category_shares(trials),
         failure_modes=failure_modes(trials),
         given_up=given_up_reason(trials),
+        over_budget=skipped_for(trials, OVER_BUDGET),
     )
 
 
 def summarise_all(
-    records: Iterable[Record], plans: Sequence[JobPlan]
+    records: Iterable[Record],
+    plans: Sequence[JobPlan],
+    terms: Mapping[str, Terms] = MappingProxyType({}),
 ) -> tuple[JobSummary, ...]:
-    """Sum up every planned job, in plan order, even one without a record."""
+    """Sum up every planned job, in plan order, even one without a record.
+
+    Args:
+        terms: what asking costs, by the models' names.
+    """
     by_job: defaultdict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
         by_job[record.spec, record.suite].append(record)
-    return tuple(summarise(by_job[plan.spec, plan.suite], plan) for plan in plans)
+    return tuple(
+        summarise(by_job[plan.spec, plan.suite], plan, terms.get(plan.model, _UNTOLD))
+        for plan in plans
+    )
 
 
 def variance_report(summaries: Iterable[JobSummary]) -> dict[str, Any]:

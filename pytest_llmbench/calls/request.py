@@ -202,6 +202,8 @@ class WarmupResult(Struct, frozen=True, kw_only=True):
     Attributes:
         wall_s: seconds from the first probe to the last.
         load_s: seconds the load took; None if the server did not tell.
+        usage: the question's token counts by their name in `Usage`; None if it was
+            not answered.
     """
 
     model: str
@@ -213,6 +215,7 @@ class WarmupResult(Struct, frozen=True, kw_only=True):
     context_length: int | None = None
     expires_at: str = ""
     detail: str = ""
+    usage: Mapping[str, int | None] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as plain JSON."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pytest_llmbench.calls.clock import elapsed_ms
 from pytest_llmbench.calls.request import Residency, WarmupResult
@@ -73,7 +73,8 @@ async def _warmed(
     else:
         load_s = await patiently(lambda: provider.preload(request))
         result = replace(result, load_s=load_s)
-    await patiently(lambda: provider.ask(_small_question(request)))
+    reply = await patiently(lambda: provider.ask(_small_question(request)))
+    result = replace(result, usage=asdict(reply.usage))
     return _seen(result, await provider.residency(request.model))
 
 

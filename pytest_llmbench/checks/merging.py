@@ -52,6 +52,7 @@ def merged(replies: Sequence[Reply]) -> Reply:
         usage=Usage(**counts),
         timings=timings,
         deltas=sum(reply.deltas for reply in replies),
+        parts=sum(reply.parts for reply in replies),
     )
 
 

@@ -112,6 +112,7 @@ class Reply(Struct, frozen=True, kw_only=True):
         carried: JSON objects that the service wants back in the next request as
             they came, such as signed or encrypted thinking. Only the dialect that
             made them reads them; they are part of no record.
+        parts: how many replies of a conversation it is the sum of.
     """
 
     text: str = ""
@@ -122,6 +123,7 @@ class Reply(Struct, frozen=True, kw_only=True):
     timings: Timings = field(default_factory=Timings)
     deltas: int = 0
     carried: tuple[Mapping[str, Json], ...] = ()
+    parts: int = 1
 
     @property
     def is_truncated(self) -> bool:

@@ -220,7 +220,8 @@ def _coverage_faults(summary: JobSummary) -> Iterator[str]:
         yield "nothing was judged"
     if recorded < planned:
         why = f": given up, {summary.given_up}" if summary.given_up else ""
-        yield f"{recorded} of {planned} trials ran{why}"
+        over = f": over budget, {summary.over_budget}" if summary.over_budget else ""
+        yield f"{recorded} of {planned} trials ran{why}{over}"
     suite_ids = summary.plan.suite_prompt_ids
     chosen = sum(name in summary.plan.prompt_ids for name in suite_ids)
     if chosen < len(suite_ids) or not suite_ids:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 NONE: Final = "-"
@@ -142,6 +143,29 @@ def size_of(part_bytes: float, whole_bytes: float) -> str:
     part, whole = size(part_bytes), size(whole_bytes)
     is_same = part.rpartition(" ")[2] == whole.rpartition(" ")[2]
     return f"{part.rpartition(' ')[0] if is_same else part} of {whole}"
+
+
+def usd(value: float | Decimal | None) -> str:
+    """Show an amount of US dollars: in cents from 1, else to three digits.
+
+    >>> usd(12.3456), usd(0.01234567), usd(0.0000004), usd(0), usd(None)
+    ('$12.35', '$0.0123', '$0.0000004', '$0', '-')
+    """
+    if value is None:
+        return NONE
+    if value >= 1:
+        return f"${value:,.2f}"
+    exact = Decimal(f"{value:.3g}").normalize()
+    return f"${exact:f}"
+
+
+def tokens(count: int | None) -> str:
+    """Show a count of tokens.
+
+    >>> tokens(12345), tokens(None)
+    ('12,345', '-')
+    """
+    return NONE if count is None else f"{count:,}"
 
 
 def counted(number: int, word: str, plural: str = "") -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from pytest_llmbench.report import numbers
+from pytest_llmbench.report.calls import cost_facts, pace_facts, success_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -179,11 +180,14 @@ def _facts(
         if calls_at_once > 1:
             yield from _queue(job.latency.queue_ms)
         yield from _rate(job)
+        yield from pace_facts(job.latency, job.slowness.whole)
+    yield from success_facts(job)
     if job.outcomes["error"]:
         share = numbers.percent(job.error_rate)
         erred = numbers.counted(job.outcomes["error"], "trial")
         yield "errors", f"{erred} ({share}), judged for nobody"
     yield from _retries(job)
+    yield from cost_facts(job)
     yield from _cache(job)
     if warmup is not None:
         yield "warm-up", warmup_text(warmup)

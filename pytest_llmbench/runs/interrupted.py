@@ -45,6 +45,7 @@ class InterruptedRun(Struct, frozen=True, kw_only=True):
         records: one per trial, in the order in which trials were first stored: the
             later line holds, but neither a skip nor an error hides a judged answer.
         has_summary: whether it came to its end, or to a Ctrl-C.
+        replaced: records that later ones have taken the place of, without texts.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class InterruptedRun(Struct, frozen=True, kw_only=True):
     inventory: dict[str, Any]
     records: tuple[Record, ...]
     has_summary: bool
+    replaced: tuple[Record, ...] = ()
 
     @property
     def run_id(self) -> str:
@@ -125,12 +127,14 @@ def read_run(path: Path) -> InterruptedRun:
         msg = f"--resume: {path / 'config.json'} is of another version; start a new run"
         raise SettingsError(msg)
     inventory = path / "inventory.json"
+    latest, replaced = _latest(path / RESULTS)
     return InterruptedRun(
         path=path,
         config=config,
         inventory=_read_object(inventory) if inventory.exists() else {},
-        records=tuple(_latest(path / RESULTS).values()),
+        records=tuple(latest.values()),
         has_summary=(path / "summary.json").is_file(),
+        replaced=tuple(replaced),
     )
 
 
@@ -160,8 +164,10 @@ def _read_object(path: Path) -> dict[str, Any]:
     raise SettingsError(msg)
 
 
-def _latest(path: Path) -> dict[TrialKey, Record]:
+def _latest(path: Path) -> tuple[dict[TrialKey, Record], list[Record]]:
+    """Return the record that holds of each trial, and those that don't."""
     found: dict[TrialKey, Record] = {}
+    replaced: list[Record] = []
     for record in _records(path):
         before = found.get(key_of(record))
         is_judged = before is not None and before.outcome in FINISHED
@@ -169,7 +175,10 @@ def _latest(path: Path) -> dict[TrialKey, Record]:
         if not is_judged and not is_hidden:
             is_told = record.outcome == "pass"  # of the others the texts are shown
             found[key_of(record)] = record.slim() if is_told else record
-    return found
+            replaced += [before.slim()] if before else []
+        else:
+            replaced.append(record.slim())
+    return found, replaced
 
 
 def _records(path: Path) -> Iterator[Record]:

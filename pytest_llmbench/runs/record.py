@@ -20,6 +20,19 @@ Outcome = Literal["pass", "fail", "timeout", "error", "skipped"]
 FINISHED: Final = frozenset({"pass", "fail", "timeout"})
 """Outcomes that count for or against the model; any other may be asked again."""
 
+OVER_BUDGET: Final = "over_budget"
+"""The fault kind of a trial that `--max-cost` kept from being asked."""
+
+UNBILLED: Final = frozenset({
+    *("unauthorised", "model_missing", "unsupported", "context_overflow"),
+    *("busy", "rate_limited", "quota", OVER_BUDGET),
+})
+"""Fault kinds of calls that were refused by their status: nobody is paid for them."""
+
+
+_WHOLE: Final = UNBILLED | {"timeout", "truncated", "malformed_call", "check_broken"}
+"""Fault kinds beside which a reply may stand that came to its end."""
+
 
 class Fault(Struct, frozen=True, kw_only=True):
     """Why a trial has no judgeable reply.
@@ -40,12 +53,19 @@ class Attempt(Struct, frozen=True, kw_only=True):
     Attributes:
         outcome: `timeout` or `error`: nothing else is replaced.
         started_at: ISO 8601 UTC; empty if the request was never sent.
+        usage: its token counts; None where its reply did not come to its end.
     """
 
     outcome: Outcome
     kind: str
     message: str
     started_at: str = ""
+    usage: Usage | None = None
+
+    @property
+    def is_billed(self) -> bool:
+        """Whether it was paid for, or may have been."""
+        return self.kind not in UNBILLED and self.kind != "fixture"
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -106,6 +126,19 @@ class Record(Struct, frozen=True, kw_only=True):
         """The reply's timings, or empty ones."""
         return self.reply.timings if self.reply else Timings()
 
+    @property
+    def whole_usage(self) -> Usage | None:
+        """The token counts; None where the reply broke off before its end.
+
+        Counts that come at the beginning of a stream hold no output yet.
+        """
+        if self.reply is None:
+            return None
+        if self.fault is None:
+            return self.reply.usage
+        is_whole = self.reply.finish_reason is not None and self.fault.kind in _WHOLE
+        return self.reply.usage if is_whole else None
+
     def slim(self) -> Record:
         """Return the record without texts: what summaries need, a tenth in size."""
         reply = self.reply and replace(
@@ -121,6 +154,7 @@ class Record(Struct, frozen=True, kw_only=True):
             kind=fault.kind,
             message=fault.message,
             started_at=self.started_at,
+            usage=self.whole_usage,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -142,13 +176,18 @@ def record_from_json(data: dict[str, Any]) -> Record:
     for name in ("wrong_tools", "transcript"):
         parts[name] = tuple(parts.get(name, ()))
     earlier = parts.get("earlier_attempts", ())
-    parts["earlier_attempts"] = tuple(Attempt(**one) for one in earlier)
+    parts["earlier_attempts"] = tuple(map(_attempt, earlier))
     parts["backoffs"] = tuple(Backoff(**one) for one in parts.get("backoffs", ()))
     if parts["reply"] is not None:
         parts["reply"] = reply_from_json(parts["reply"])
     if parts["fault"] is not None:
         parts["fault"] = Fault(**parts["fault"])
     return Record(**parts)
+
+
+def _attempt(data: dict[str, Any]) -> Attempt:
+    usage = data.get("usage")
+    return Attempt(**{**data, "usage": None if usage is None else Usage(**usage)})
 
 
 def reply_from_json(data: dict[str, Any]) -> Reply:

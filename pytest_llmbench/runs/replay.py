@@ -150,6 +150,7 @@ def _reply(data: Mapping[str, Any]) -> Reply:
         usage=Usage(**_known(data.get("usage"), Usage)),
         timings=Timings(**_known(data.get("timings"), Timings)),
         deltas=int(data.get("deltas") or 0),
+        parts=int(data.get("parts") or 1),
     )
 
 

@@ -58,6 +58,7 @@ VOLATILE = {
     "run_id",
     "latency",
     "latency_p50_ms",
+    "slowness",
     "wall_s",
     "load_s",
     "expires_at",

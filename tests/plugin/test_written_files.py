@@ -43,7 +43,7 @@ min_restraint = 0
 
 FREE: Final = {
     *("aliases", "prompt_hashes", "model_phase_accuracy", "phases"),
-    *("failure_modes", "categories"),
+    *("failure_modes", "categories", "errors"),
 }
 """Tables whose keys are the user's."""
 

@@ -12,6 +12,7 @@ from pytest_llmbench.errors import (
     CallTimeout,
     LlmbenchError,
     MalformedCall,
+    OverBudget,
     SpecError,
     UsageFault,
 )
@@ -62,12 +63,11 @@ def test_every_call_error_has_its_own_word() -> None:
 
 @pytest.mark.parametrize("kind", calls(), ids=lambda kind: kind.__name__)
 def test_outcomes(kind: type[CallError]) -> None:
-    """Too slow is a timeout, a malformed call a failure, all else an error."""
-    if issubclass(kind, CallTimeout):
-        expected = "timeout"
-    else:
-        expected = "fail" if issubclass(kind, MalformedCall) else "error"
-    assert kind("x").outcome == expected
+    """Too slow, malformed and never made have outcomes of their own; else errors."""
+    own: dict[type[CallError], str]
+    own = {CallTimeout: "timeout", MalformedCall: "fail", OverBudget: "skipped"}
+    words = [word for base, word in own.items() if issubclass(kind, base)]
+    assert [kind("x").outcome] == (words or ["error"])
 
 
 def test_permanent_errors() -> None:
@@ -79,6 +79,7 @@ def test_permanent_errors() -> None:
         "Unsupported",
         "QuotaSpent",
         "EngineMissing",
+        "OverBudget",
     }
 
 

@@ -22,6 +22,7 @@ from pytest_llmbench.option_values import (
     read_streak,
     read_switch,
     read_text,
+    read_usd,
     read_wait,
 )
 from pytest_llmbench.options import OPTIONS, Option
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
         (read_streak, "3", 3),
         (read_streak, "0", 0),
         (read_streak, False, 0),
+        (read_usd, "2.50", 2.5),
+        (read_usd, 1, 1.0),
         (read_names, "P6", ("P6",)),
         (read_names, " P6 ,P7,, P6\nP8 ", ("P6", "P7", "P8")),
         (read_names, ["a,b", "c", "a"], ("a", "b", "c")),
@@ -104,6 +107,11 @@ def test_what_is_accepted(
                 "1_0",
                 "9" * 5000,
             ],
+        ),
+        (
+            read_usd,
+            "US dollars above 0 and up to 1000000",
+            ["0", 0, -1, "x", "", "$2", "nan", "inf", 1_000_001, True, None, [1]],
         ),
         (
             read_seconds,

@@ -35,6 +35,7 @@ SETTINGS = Settings(
     isolate_call=False,
     concurrency=None,
     fail_fast=0,
+    max_cost_usd=None,
     resume="",
     require_idle=False,
     warm_up=False,

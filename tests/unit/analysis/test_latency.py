@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_records import make_record, make_reply
+from msgspec.structs import replace
 
 from pytest_llmbench.analysis.latency import (
     Rate,
     decode_rate,
     latency,
     less_load,
+    tpot_ms,
 )
 from pytest_llmbench.checks.reply import Reply, Timings
 
@@ -133,3 +135,28 @@ def test_rates_name_their_clock(decode_ms: list[float | None], source: str) -> N
     found = latency([make_record(reply=reply) for reply in replies])
     assert found.rate_source == source
     assert found.output_tokens_per_s.n == 2
+
+
+def test_tpot_is_read_by_our_clock() -> None:
+    """(E2E - TTFT) / (tokens - 1), whatever the server tells, and its inverse."""
+    found = latency([make_record(reply=make_reply(decode_ms=1.0, load_ms=150.0))])
+    assert found.tpot_ms.p50 == (1000 - 200) / 10
+    assert found.client_tokens_per_s.p50 == 12.5
+    assert found.rate_source == "server"
+    assert found.to_json()["tpot_ms"]["n"] == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        make_reply(output_tokens=1),
+        make_reply(output_tokens=None),
+        make_reply(deltas=1),
+        make_reply(ttft_ms=None),
+        make_reply(ttft_ms=1000.0),
+        replace(make_reply(), parts=2),
+    ],
+)
+def test_tpot_needs_two_tokens_of_one_reply(reply: Reply) -> None:
+    """One token or delta has no interval, a conversation several first tokens."""
+    assert tpot_ms(reply) is None

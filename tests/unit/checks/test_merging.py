@@ -11,7 +11,7 @@ FIRST = Reply(
     thinking="a",
     tool_calls=(ToolCall(name="f", arguments={}),),
     finish_reason="tool_calls",
-    usage=Usage(prompt_tokens=10, output_tokens=3, reasoning_tokens=2),
+    usage=Usage(prompt_tokens=10, output_tokens=3, cache_write_tokens=2),
     timings=Timings(ttft_ms=5, ttfc_ms=6, e2e_ms=10, load_ms=2, queue_ms=1),
     deltas=2,
 )
@@ -19,7 +19,9 @@ LAST = Reply(
     text="Done.",
     thinking="b",
     finish_reason="stop",
-    usage=Usage(prompt_tokens=20, output_tokens=4, reasoning_tokens=0),
+    usage=Usage(
+        prompt_tokens=20, output_tokens=4, cache_write_tokens=6, reasoning_tokens=1
+    ),
     timings=Timings(ttft_ms=50, ttfc_ms=60, e2e_ms=100, load_ms=30, queue_ms=None),
     deltas=3,
 )
@@ -37,10 +39,12 @@ def test_calls_and_sums_of_all_and_the_last_text() -> None:
         thinking="a\nb",
         tool_calls=FIRST.tool_calls,
         finish_reason="stop",
-        usage=Usage(prompt_tokens=30, output_tokens=7, reasoning_tokens=2),
+        usage=Usage(prompt_tokens=30, output_tokens=7, cache_write_tokens=8),
         timings=Timings(ttft_ms=5, ttfc_ms=6, e2e_ms=80, load_ms=2),
         deltas=5,
+        parts=2,
     )
+    assert merged([merged([FIRST, LAST]), LAST]).parts == 3
 
 
 def test_thinking_is_set_aside() -> None:

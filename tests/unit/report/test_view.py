@@ -141,7 +141,8 @@ def test_nothing_judged_has_no_latency() -> None:
     """Where only errors came, no latency is shown."""
     found = facts({"P1": "EEE"})
     assert found["accuracy"] == "none: no run is complete"
-    assert set(found) == {"accuracy", "errors"}
+    assert set(found) == {"accuracy", "success", "errors"}
+    assert found["success"] == "0 % (0 of 3; 3 timeout), limit 90 %"
 
 
 def test_one_run_has_no_variance() -> None:
