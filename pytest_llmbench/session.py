@@ -22,7 +22,6 @@ from pytest_llmbench.opening import Opening
 from pytest_llmbench.plan import Job, Trial, job_plans
 from pytest_llmbench.prompts.loader import load_suite
 from pytest_llmbench.prompts.spec import parse_model
-from pytest_llmbench.prompts.variants import VARIANTS
 from pytest_llmbench.prompts.wording import did_you_mean
 from pytest_llmbench.resuming import resumed_settings
 from pytest_llmbench.retries import retry_delay_s
@@ -59,7 +58,7 @@ def session_of(config: pytest.Config) -> BenchSession:
         SettingsError, SpecError: the settings cannot be read.
     """
     if _SESSION not in config.stash:
-        extras = _extras(config)
+        extras = Extras.of(config)
         settings = read_settings(config, extras.variants)
         run_id = workplace_of(config).run_id or settings.resume
         resumed = resumed_settings(config, extras.variants, settings, run_id)
@@ -80,7 +79,7 @@ def settings_of(config: pytest.Config) -> Settings:
     Raises:
         SettingsError, SpecError: they cannot be read.
     """
-    return read_settings(config, _extras(config).variants)
+    return read_settings(config, Extras.of(config).variants)
 
 
 def readable_settings(config: pytest.Config) -> Settings | None:
@@ -386,16 +385,6 @@ class BenchSession:
 
         name = f"{self.worker or 'main'}-{os.getpid()}.jsonl"
         return DebugLog(self.folder.path / "debug" / name, self._clock)
-
-
-def _extras(config: pytest.Config) -> Extras:
-    """Ask other plugins for their variants and checks."""
-    variants = config.hook.pytest_llmbench_variants(config=config)
-    checks = config.hook.pytest_llmbench_checks(config=config)
-    return Extras(
-        variants={**VARIANTS, **{v.name: v for group in variants for v in group}},
-        checks={name: check for group in checks for name, check in group.items()},
-    )
 
 
 def _may_stop_early(config: pytest.Config) -> bool:

@@ -197,6 +197,13 @@ class _TableOverStored(OptionTable, frozen=True):
             raise SettingsError(msg) from None
 
 
+_AS_NAMED: Final = (
+    "runs", "prompts", "call_retries", "isolate_call", "concurrency", "fail_fast",
+    "resume", "require_idle", "gate", "debug_log", "num_predict",
+)  # fmt: skip
+"""Options whose setting has the same name; the others have their unit in it."""
+
+
 def read_settings(
     config: pytest.Config,
     variants: Iterable[str] = VARIANTS,
@@ -228,26 +235,16 @@ def read_settings(
             is_replay=bool(replay),
         ),
         variants=_variants(plain["variant"], variants),
-        runs=plain["runs"],
-        prompts=plain["prompts"],
+        **{name: plain[name] for name in _AS_NAMED},
         call_timeout_s=plain["call_timeout"],
-        call_retries=plain["call_retries"],
-        isolate_call=plain["isolate_call"],
-        concurrency=plain["concurrency"],
-        fail_fast=plain["fail_fast"],
         max_cost_usd=plain["max_cost"],
-        resume=plain["resume"],
-        require_idle=plain["require_idle"],
         warm_up=plain["warmup"],
         baseline=_baseline(baseline, aliases) if baseline else None,
-        gate=plain["gate"],
         reports=config.rootpath / plain["reports"],
         replay=config.invocation_params.dir / replay if replay else None,
-        debug_log=plain["debug_log"],
         load_timeout_s=plain["load_timeout"],
         stall_timeout_s=plain["stall_timeout"],
         keep_alive_s=plain["keep_alive"],
-        num_predict=plain["num_predict"],
         backoff_wait_s=plain["backoff_wait"],
         backoff_call_s=plain["backoff_call"],
         backoff_run_s=plain["backoff_run"],

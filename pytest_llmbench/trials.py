@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
@@ -15,11 +15,14 @@ from pytest_llmbench.calls.request import WarmupResult
 from pytest_llmbench.conversation import Dialogue
 from pytest_llmbench.errors import CallError, CheckBroken
 from pytest_llmbench.policy.guard import LeftOut
+from pytest_llmbench.prompts.variants import VARIANTS
 from pytest_llmbench.runs.record import Fault, Record
 from pytest_llmbench.verdicts import judged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import pytest
 
     from pytest_llmbench.analysis.cost import Prices
     from pytest_llmbench.calls.engine import Engine
@@ -39,6 +42,16 @@ class Extras(Struct, frozen=True, kw_only=True):
 
     variants: Mapping[str, Variant]
     checks: Mapping[str, CustomCheck]
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Self:
+        """Ask other plugins for their variants and checks."""
+        variants = config.hook.pytest_llmbench_variants(config=config)
+        checks = config.hook.pytest_llmbench_checks(config=config)
+        return cls(
+            variants={**VARIANTS, **{v.name: v for group in variants for v in group}},
+            checks={name: check for group in checks for name, check in group.items()},
+        )
 
 
 class _ModelState(Struct):
