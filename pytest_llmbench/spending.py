@@ -22,7 +22,7 @@ from pytest_llmbench.analysis.cost import (
 from pytest_llmbench.analysis.spent import spent_on, warmup_usage
 from pytest_llmbench.calls.providers import is_local
 from pytest_llmbench.calls.request import Answer, WarmupResult
-from pytest_llmbench.errors import CallError, OverBudget
+from pytest_llmbench.errors import OverBudget
 from pytest_llmbench.prompts.spec import parse_model
 from pytest_llmbench.report.numbers import counted
 from pytest_llmbench.report.numbers import usd as shown
@@ -111,12 +111,19 @@ class Purse:
         try:
             answer = await call()
             usd = _paid(answer, prices)
+            self._book_tries(answer, upper_usd())
             if answer.reply is not None:
                 usage = answer.reply.usage
                 self._estimates.note(request.model, question, size, usage)
         finally:  # a call that was cancelled is booked as well
             self._settle(number, usd)
         return answer
+
+    def _book_tries(self, answer: Answer, upper_usd: Decimal) -> None:
+        """Book tries that back-off has repeated and that may have been paid for."""
+        for one in answer.backoffs if upper_usd else ():
+            if one.kind not in UNBILLED:
+                self._budget.settle(self._budget.hold(upper_usd), None)
 
     async def warm_up(
         self, model: str, prices: Prices, call: Callable[[], Awaitable[WarmupResult]]
@@ -256,9 +263,9 @@ def _paid(answer: Answer, prices: Prices) -> Decimal | None:
     error = answer.error
     if answer.reply is not None:
         return exact_usd(answer.reply.usage, prices)
-    if isinstance(error, CallError) and error.kind in UNBILLED:
-        return ZERO
     partial: Reply | None = error.partial if error is not None else None
+    if error is not None and partial is None and error.kind in UNBILLED:
+        return ZERO
     if partial is None or partial.finish_reason is None:
         return exact_usd(None, prices)
     return exact_usd(partial.usage, prices)

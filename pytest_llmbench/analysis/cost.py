@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct, field
 
 from pytest_llmbench.analysis.calls import is_billed
+from pytest_llmbench.runs.record import UNBILLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -141,7 +142,7 @@ class JobCost(Struct, frozen=True, kw_only=True):
         runs: each run's, run 1 first.
         prompts: by prompt id, in suite order.
         per_passed_prompt_usd: by prompt id, its cost per run that it passed.
-        replaced: of attempts that a retry has replaced, in no figure above.
+        replaced: of attempts that a retry or back-off has replaced, in no figure above.
     """
 
     prices: Prices | None
@@ -266,9 +267,16 @@ def cost_of_trials(records: Iterable[Record], prices: Prices | None) -> Cost:
 
 
 def cost_of_replaced(records: Iterable[Record], prices: Prices | None) -> Cost:
-    """Add up what attempts cost that a retry has replaced."""
-    attempts = (one for record in records for one in record.earlier_attempts)
-    return cost_of((one.usage for one in attempts if one.is_billed), prices)
+    """Add up what attempts cost that a retry or back-off has replaced.
+
+    Of a try that back-off has repeated no counts are kept.
+    """
+    usages: list[Usage | None] = []
+    for record in records:
+        attempts = record.earlier_attempts
+        usages += [one.usage for one in attempts if one.is_billed]
+        usages += [None for one in record.backoffs if one.kind not in UNBILLED]
+    return cost_of(usages, prices)
 
 
 def job_cost(

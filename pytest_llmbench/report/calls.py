@@ -113,6 +113,8 @@ def _unknown(count: int) -> str:
 
 
 def _amount(cost: Cost) -> str:
+    if cost.usd is None:
+        return f"not known (n={cost.unknown})"
     return f"{numbers.usd(cost.usd)} (n={cost.known}{_unknown(cost.unknown)})"
 
 
@@ -146,7 +148,7 @@ def _spending_notes(spending: Spending) -> Iterator[str]:
     if spent.unknown:
         calls = numbers.counted(spent.unknown, "call")
         unknown = f", and {calls} of unknown cost"
-    yield f"{numbers.usd(spent.usd)} is spent{limit}{unknown}{apart}"
+    yield f"{numbers.usd(spent.usd or 0)} is spent{limit}{unknown}{apart}"
     if spending.over_budget is not None:
         whole = spending.whole_run_usd
         about = numbers.usd(whole) if whole is not None else "an unknown amount"

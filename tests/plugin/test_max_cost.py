@@ -329,7 +329,7 @@ def test_a_service_is_accounted_and_priced(
 ) -> None:
     """Online the success line is always there, and cached tokens have their price."""
     model = ChatModel(
-        answer=answers_by_prompt(SMALL_ANSWERS, says("4")), cached_tokens=16
+        answer=answers_by_prompt(SMALL_ANSWERS, says("4")), cached_tokens=4
     )
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
     bench.suite()
@@ -348,8 +348,8 @@ price_cached_usd_per_mtok = 0.1
         result = bench.run(*run, "--max-cost", "1", "--concurrency", "4")
         result.assert_outcomes(passed=6)
     found = bench.summary()["job_summaries"][0]["cost"]
-    assert found["tokens"]["cached_tokens"] == {"sum": 96, "known": 6, "unknown": 0}
-    saved = 96 * (IN - 0.1) / 1e6
+    assert found["tokens"]["cached_tokens"] == {"sum": 24, "known": 6, "unknown": 0}
+    saved = 24 * (IN - 0.1) / 1e6
     assert found["usd"] == pytest.approx(spent(bench) - saved, rel=1e-12)
     assert "success 100 % (6 of 6), limit 90 %" in words(result)
-    assert "cached 96" in words(result)
+    assert "cached 24" in words(result)

@@ -26,7 +26,7 @@ from pytest_llmbench.analysis.cost import (
 from pytest_llmbench.analysis.spent import spent_on, whole_run_usd
 from pytest_llmbench.analysis.summary import summarise
 from pytest_llmbench.calls.request import WarmupResult
-from pytest_llmbench.checks.reply import Usage
+from pytest_llmbench.checks.reply import Backoff, Usage
 from pytest_llmbench.runs.record import Attempt, Fault, Record
 
 if TYPE_CHECKING:
@@ -215,10 +215,14 @@ def test_what_was_replaced_is_apart() -> None:
     slow = Attempt(outcome="timeout", kind="stalled", message="")
     late = replace(slow, usage=used(1000, 0))
     refused = replace(slow, outcome="error", kind="rate_limited")
-    record = charged(earlier_attempts=(slow, late, refused))
+    tries = [
+        Backoff(kind=kind, message="", wait_s=1.0, at="")
+        for kind in ("rate_limited", "busy", "faltered")
+    ]
+    record = charged(earlier_attempts=(slow, late, refused), backoffs=tuple(tries))
     found = job_cost([record], ("P1",), 1, PLAIN)
     assert found.total == Cost(usd=Decimal("0.002"), known=1)
-    assert found.replaced == Cost(usd=Decimal("0.001"), known=1, unknown=1)
+    assert found.replaced == Cost(usd=Decimal("0.001"), known=1, unknown=2)
     warm = WarmupResult(
         model="m:1b",
         server="s",
@@ -228,7 +232,7 @@ def test_what_was_replaced_is_apart() -> None:
     off = replace(warm, status="skipped", usage=None)
     spent = spent_on([record], [charged()], [warm, off], {"m:1b": Terms(prices=PLAIN)})
     assert spent.warmups == Cost(usd=Decimal("0.0001"), known=1)
-    assert spent.total == Cost(usd=Decimal("0.0051"), known=4, unknown=1)
+    assert spent.total == Cost(usd=Decimal("0.0051"), known=4, unknown=2)
 
 
 def test_the_whole_run_is_estimated_from_its_prompts() -> None:

@@ -58,6 +58,11 @@ def test_tokens_and_money() -> None:
     assert found["cost"] == "$0.002 (n=1, 1 not known)"
 
 
+def test_a_cost_that_is_not_known_is_no_zero() -> None:
+    """Where no trial has counts the line says so, with how many."""
+    assert dict(cost_facts(job({"P1": "TT"})))["cost"] == "not known (n=2)"
+
+
 def test_a_model_without_prices() -> None:
     """A service's cost is not known; one's own model has no line at all."""
     told = dict(cost_facts(job({"P1": "P"}, Terms(is_online=True))))
