@@ -39,6 +39,9 @@ _VENDORS: Final = (
     "ANTHROPIC_AUTH_TOKEN",
     "CLAUDE_CODE_OAUTH_TOKEN",
 )
+_ADDRESSES: Final = ("_BASE_URL", "_HOST", "_PROXY")
+"""How variables end that hold addresses, passwords included."""
+
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _OURS: Final = frozenset({
@@ -115,7 +118,8 @@ def read_aliases(value: object, file: str) -> dict[str, Alias]:
 def note_secrets(aliases: Mapping[str, Alias]) -> None:
     """Have what the environment holds for these models masked, before it is sent.
 
-    The vendors' own variables are noted too: a model needs no alias to use them.
+    The vendors' own variables are noted too, as a model needs no alias to use them,
+    and the passwords of servers and proxies.
     """
     for alias in aliases.values():
         names = [text.removeprefix(FROM_ENV) for _, text in alias.headers]
@@ -123,6 +127,9 @@ def note_secrets(aliases: Mapping[str, Alias]) -> None:
             masks.add_header(os.environ.get(name, ""))
     for name in _VENDORS:
         masks.add(os.environ.get(name, ""))
+    for name, value in os.environ.items():
+        if name.upper().endswith(_ADDRESSES):
+            masks.add_password(value)
 
 
 def default_url(provider: str, ollama_host: str | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmbench.masking import masked
+from pytest_llmbench.masking import masked_json
 from pytest_llmbench.runs.record import record_from_json
 
 if TYPE_CHECKING:
@@ -77,9 +77,7 @@ class Delivery:
         if not self._is_plan_sent:
             self._is_plan_sent = True
             data["ledger"] = self._ledger.to_json()
-        return json.dumps(
-            masked(data)
-        )  # ASCII, which every channel of xdist carries whole
+        return masked_json(data, is_ascii=True)  # which every channel carries whole
 
     def take(
         self,

@@ -42,9 +42,9 @@ _SHORTENERS: Final = ("**", "..", "…", "••")
 _PREFIXES: Final = (
     "sk-", "pk-", "rk-", "gsk_", "hf_", "r8_", "fw_", "tgp_v1_", "pplx-", "nvapi-",
     "xai-", "ghp_", "gho_", "ghs_", "github_pat_", "AIza", "AKIA", "ASIA", "eyJ",
-    "://", "Bearer ",
+    "Bearer ",
 )  # fmt: skip
-"""One of these is in every text in which `_shapes` finds something."""
+"""One of these is in every text in which `_shapes` finds something, or `://` and @."""
 
 _HEADERS: Final = ("authorization", "api-key")
 """The same for `_credentials`, in lower case."""
@@ -93,6 +93,10 @@ class Masks:
             text = noted.masked_in(text)
         return text
 
+    def may_be_in(self, text: str) -> bool:
+        """Whether a JSON text may hold a noted secret or a piece of one."""
+        return any(noted.may_be_in(text) for noted in self._noted.values())
+
 
 masks: Final = Masks()
 """This process's own. Not bound to a session: a secret is one for all of them."""
@@ -107,12 +111,20 @@ def masked_text(text: str) -> str:
     "{'authorization': 'Basic ***'}, http://***@host/"
     """
     text = masks.apply(text)
-    if any(prefix in text for prefix in _PREFIXES):
+    if _has_shape(text):
         text = _shapes().sub(MASK, text)
-    lower = text.lower()
-    if any(name in lower for name in _HEADERS):
+    if _has_header(text):
         text = _credentials().sub(rf"\1{MASK}", text)
     return text
+
+
+def _has_shape(text: str) -> bool:
+    return any(p in text for p in _PREFIXES) or ("://" in text and "@" in text)
+
+
+def _has_header(text: str) -> bool:
+    lower = text.lower()
+    return any(name in lower for name in _HEADERS)
 
 
 def masked(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
@@ -124,6 +136,22 @@ def masked(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
     if isinstance(value, list | tuple):
         return [masked(each) for each in value]
     return value
+
+
+def masked_json(
+    value: object, *, indent: int | None = None, is_ascii: bool = False
+) -> str:
+    """Return a value as JSON, each text in it masked.
+
+    Each text and not the JSON, whose escapes would hide where a word begins. Most
+    records hold nothing that resembles a secret: one look at the whole tells.
+    """
+    import json
+
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    if not (_has_shape(text) or _has_header(text) or masks.may_be_in(text)):
+        return json.dumps(value, ensure_ascii=True) if is_ascii else text
+    return json.dumps(masked(value), ensure_ascii=is_ascii, indent=indent)
 
 
 def is_secret_name(name: str) -> bool:
@@ -140,12 +168,14 @@ class _Noted(Struct, frozen=True, kw_only=True):
 
     Attributes:
         texts: it in every notation, the longest first.
+        ends: its first and last characters, as they are and as in JSON.
         is_bound: it counts as a word only, not within one.
         shortened: it as vendors show it, `sk-abc***xyz`; None if it is too short.
     """
 
     secret: str
     texts: tuple[str, ...]
+    ends: tuple[str, ...]
     is_bound: bool
     shortened: re.Pattern[str] | None
 
@@ -161,6 +191,14 @@ class _Noted(Struct, frozen=True, kw_only=True):
         if self.shortened and self.secret[:2] in text and _is_shortened(text):
             text = self.shortened.sub(MASK, text)
         return text if len(self.secret) < _CUTTABLE else self._without_ends(text)
+
+    def may_be_in(self, text: str) -> bool:
+        """Whether it may be in a text, which may be JSON and so have escapes."""
+        if any(form in text for form in self.texts):
+            return True
+        if len(self.secret) >= _CUTTABLE and any(end in text for end in self.ends):
+            return True
+        return bool(self.shortened and self.shortened.search(text))
 
     def _without_ends(self, text: str) -> str:
         """Mask its beginning or its end where a text was cut off within it."""
@@ -180,12 +218,16 @@ def _is_shortened(text: str) -> bool:
 
 
 def _noted(secret: str) -> _Noted:
+    import json
+
     is_bound = len(secret) < _EVERYWHERE
+    ends = (secret[:_PIECE], secret[-_PIECE:])
     start, end = re.escape(secret[:2]), re.escape(secret[-2:])
     middle = rf"{_KEY_CHAR}{{0,40}}?{_SHORTENED}{_KEY_CHAR}{{0,40}}?"
     return _Noted(
         secret=secret,
         texts=tuple(sorted(_written(secret), key=len, reverse=True)),
+        ends=tuple({*ends, *(json.dumps(each)[1:-1] for each in ends)}),
         is_bound=is_bound,
         shortened=None if is_bound else re.compile(start + middle + end),
     )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from contextvars import ContextVar
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from pytest_llmbench.masking import MASK
-from pytest_llmbench.masking import masked as without_secrets
+from pytest_llmbench.masking import MASK, masked_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,8 +65,8 @@ class DebugLog:
     def _write(self, event: dict[str, Any]) -> None:
         whose = {"call": _CALL.get(), "trial": TRIAL.get()}
         at = self._clock.utc().isoformat()
-        stamped = {"at": at, **whose, **without_secrets(event)}
-        self._file.write(json.dumps(stamped, ensure_ascii=False) + "\n")
+        stamped = {"at": at, **whose, **event}
+        self._file.write(masked_json(stamped) + "\n")
         self._file.flush()
 
 

@@ -8,7 +8,7 @@ import secrets
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from pytest_llmbench.errors import SettingsError
-from pytest_llmbench.masking import masked, masked_text
+from pytest_llmbench.masking import masked_json, masked_text
 from pytest_llmbench.runs.record import record_from_json
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def drop_cut_line(path: Path) -> None:
 
 def json_line(data: dict[str, Any]) -> str:
     """Return one line of JSON without secrets, its line end included."""
-    return json.dumps(masked(data), ensure_ascii=False) + "\n"
+    return masked_json(data) + "\n"
 
 
 def write_json(path: Path, data: dict[str, Any] | list[Any]) -> Path:
@@ -140,7 +140,7 @@ def write_json(path: Path, data: dict[str, Any] | list[Any]) -> Path:
 
     Secrets are masked in the values, where no escape of JSON's hides them.
     """
-    return _write(path, json.dumps(masked(data), ensure_ascii=False, indent=2) + "\n")
+    return _write(path, masked_json(data, indent=2) + "\n")
 
 
 def write_text(path: Path, text: str) -> Path:

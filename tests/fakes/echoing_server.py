@@ -121,7 +121,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 _FACTS: Final[dict[str, dict[str, Any]]] = {
     "/api/version": {"version": "0.33.0"},
-    "/api/tags": {"models": [{"name": NAME, "model": NAME, "digest": "d" * 64}]},
+    "/api/tags": {
+        "models": [
+            {"name": name, "model": name, "digest": "d" * 64}
+            for name in (NAME, f"{FOREIGN}:1b")
+        ]
+    },
     "/api/show": {"details": {}, "capabilities": ["completion", "tools"]},
     "/api/ps": {"models": [{"name": NAME, "model": NAME, "size": 1, "size_vram": 0}]},
 }

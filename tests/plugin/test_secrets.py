@@ -243,16 +243,22 @@ def test_a_broken_conftest_holds_no_secret(project: Bench) -> None:
     result.stdout.fnmatch_lines(["*ValueError: ****"])
 
 
-def test_doctor_holds_no_secret(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a server says to the command is masked too."""
-    with EchoingServer(is_locked=True) as locked:
-        host = f"http://me:{PASSWORD}@127.0.0.1:{locked.port}"
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_doctor_holds_no_secret(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    is_locked: bool,  # noqa: FBT001 - a case
+) -> None:
+    """What a server says to the command is masked too, models and refusals."""
+    with EchoingServer(is_locked=is_locked) as server:
+        host = f"http://me:{PASSWORD}@127.0.0.1:{server.port}"
         monkeypatch.setenv("OLLAMA_HOST", host)
         result = bench.pytester.runpython_c(
             "from pytest_llmbench.cli import main; raise SystemExit(main(['doctor']))"
         )
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(["*unauthorized:*"])
+    assert result.ret == int(is_locked)
+    told = "*unauthorized: Basic ****" if is_locked else f"models*{NAME}, ****"
+    result.stdout.fnmatch_lines([told])
     text = "\n".join([*result.outlines, *result.errlines])
     assert not any(form in text for form in (PASSWORD, "url-Planted/Pw", FOREIGN))
 

@@ -32,6 +32,14 @@ stall_timeout = 0.2
 provider = "embedded"
 model = "llmbench-tiny"
 options = {temperature = 0.2, effort = "low"}
+[models.online]
+provider = "openai"
+model = "m"
+api_key_env = "MY_KEY"
+headers = {x-team = "blue"}
+rpm = 60
+price_in_usd_per_mtok = 1
+price_out_usd_per_mtok = 2
 [policy]
 min_runs = 1
 max_error_rate = 1
@@ -47,7 +55,7 @@ FREE: Final = {
 }
 """Tables whose keys are the user's."""
 
-FREE_BELOW: Final = {"arguments", "options", "policy"}
+FREE_BELOW: Final = {"arguments", "headers", "options", "policy"}
 """Tables in which everything is the user's or the model's."""
 
 

@@ -47,6 +47,13 @@ def drawn() -> list[tuple[str, str]]:
     return pairs
 
 
+@pytest.mark.parametrize("kind", [LlmbenchError, CallError, UsageFault])
+def test_no_message_holds_a_secret(kind: type[LlmbenchError]) -> None:
+    """What a server has echoed is masked where the error is made."""
+    error = kind("refused: sk-planted-31415926", 7)
+    assert error.args == ("refused: ***", 7)
+
+
 def test_the_drawing_is_the_tree() -> None:
     """The docstring names every class once, under the class it derives from."""
     expected = {name: kind.__bases__[0].__name__ for name, kind in classes().items()}

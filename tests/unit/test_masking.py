@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmbench.masking import MASK, Masks, masked, masked_text
+from pytest_llmbench import masking
+from pytest_llmbench.masking import MASK, Masks, masked, masked_json, masked_text
 
 SECRET = 'q/8+Z w"<planted>&=%~~~?31'
 PLAIN = "planted-Key-31415926"
@@ -163,3 +164,23 @@ def test_json_is_masked_in_every_text() -> None:
     value = {"a": [key, 1, {"b": (key, None)}], key: True}
     shown = {"a": [MASK, 1, {"b": [MASK, None]}], MASK: True}
     assert masked(value) == shown
+
+
+PIECES = st.sampled_from([
+    *(PLAIN, PLAIN[:13], PLAIN[-13:], "pla***926", json.dumps(SECRET), SECRET[-12:]),
+    *("sk-abcdefgh12", "http://me:pw@host", "Bearer abc12345678", "hunter2"),
+    *("X-Api-Key: abcdef123", "\n", '"', "\\", " ", "é", "word", "..."),
+])
+
+
+@given(st.lists(st.lists(PIECES, max_size=6).map("".join), max_size=3), st.booleans())
+def test_json_holds_what_its_masked_texts_hold(
+    texts: list[str],
+    is_ascii: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """The look at the whole JSON misses nothing that a text on its own would show."""
+    for secret in (PLAIN, SECRET, "hunter2"):
+        masking.masks.add(secret)
+    written = masked_json({"a": texts}, is_ascii=is_ascii)
+    assert json.loads(written) == {"a": [masked_text(text) for text in texts]}
+    assert written.isascii() or not is_ascii

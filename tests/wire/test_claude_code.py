@@ -443,7 +443,8 @@ def test_the_aliases_own_key(
 ) -> None:
     """A named key wins over the environment's; headers are sent along."""
     monkeypatch.setenv(name, "sk-ant-of-work-9876543210")
-    target = target_at(server, key_env=name, headers=(("x-team", "bench"),))
+    monkeypatch.setenv("MY_TEAM", "bench")
+    target = target_at(server, key_env=name, headers=(("x-team", "env:MY_TEAM"),))
     reply_of(ask_claude_code(engine, server, target=target))
     [asked] = server.requests
     assert "sk-ant-of-work-9876543210" in asked.headers[header]

@@ -20,7 +20,7 @@ from pytest_llmbench.calls.providers.anthropic_errors import (
 from pytest_llmbench.calls.providers.anthropic_stream import MessageStream
 from pytest_llmbench.calls.providers.anthropic_thinking import Abilities, abilities_of
 from pytest_llmbench.calls.providers.http import HttpStatusError, well_formed
-from pytest_llmbench.calls.providers.keys import read_key
+from pytest_llmbench.calls.providers.keys import read_key, sent_headers
 from pytest_llmbench.calls.providers.service import Service
 from pytest_llmbench.calls.request import ModelFacts
 from pytest_llmbench.errors import Busy, CallError, ProtocolFault
@@ -70,7 +70,7 @@ class AnthropicProvider(Service):
             url=url.rstrip("/").removesuffix("/v1"),
             headers={"anthropic-version": VERSION, auth: sent},
         )
-        self._version = dict(target.headers).get("anthropic-version", VERSION)
+        self._version = sent_headers(target).get("anthropic-version", VERSION)
         self._models: dict[str, dict[str, Any]] = {}
 
     async def ask(self, request: CallRequest) -> Reply:

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_llmbench.calls.providers.keys import read_key
+from pytest_llmbench.calls.providers.keys import read_key, sent_headers
 from pytest_llmbench.checks.shown import one_line
 from pytest_llmbench.errors import EngineMissing, Unauthorised, Unsupported
 
@@ -219,7 +219,7 @@ def _server(target: Target) -> dict[str, str]:
     if target.base_url:
         named["ANTHROPIC_BASE_URL"] = target.base_url.rstrip("/").removesuffix("/v1")
     if target.headers:
-        lines = (f"{name}: {value}" for name, value in target.headers)
+        lines = (f"{name}: {value}" for name, value in sent_headers(target).items())
         named["ANTHROPIC_CUSTOM_HEADERS"] = "\n".join(lines)
     return named
 

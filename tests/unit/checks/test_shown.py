@@ -19,6 +19,11 @@ from pytest_llmbench.checks.shown import (
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
 
 
+def test_what_is_cut_off_shows_no_half_of_a_secret() -> None:
+    """A secret is masked before a text is cut within it."""
+    assert one_line("key sk-planted-31 and more", 12) == "key *** and … (16 chars)"
+
+
 @given(text=ANY_TEXT, limit=st.integers(0, 50))
 def test_one_line_prints_safely_within_its_limit(text: str, limit: int) -> None:
     """Any text must become printable characters of bounded number."""

@@ -221,6 +221,16 @@ def test_a_file_in_the_way_leaves_no_part(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
 
 
+def test_no_file_holds_a_secret(tmp_path: Path) -> None:
+    """Records, JSON and text are masked as they are written."""
+    key = "sk-planted-31415926"
+    told = {"a": [f"line\n{key}"]}
+    assert json.loads(json_line(told)) == {"a": ["line\n***"]}
+    written = write_json(tmp_path / "a.json", told).read_text()
+    assert json.loads(written) == {"a": ["line\n***"]}
+    assert write_text(tmp_path / "a.md", f"of {key}.").read_text() == "of ***."
+
+
 def test_the_folder_writes_below_itself(tmp_path: Path) -> None:
     """Files of a run stand beside its results."""
     folder = RunFolder.new(tmp_path, "r1", NOW)
