@@ -52,8 +52,15 @@ async def warm_up(
         patiently: takes each step through the server's refusals.
 
     Returns:
-        The result; a failure is a value too, for warm-up is never fatal.
+        The result; a failure is a value too, for warm-up is never fatal. A service
+        that has nothing to load is asked nothing.
     """
+    if not provider.has_models_to_load:
+        detail = "an online service has nothing to load"
+        where = provider.where
+        return WarmupResult(
+            model=request.model, server=where, status="skipped", detail=detail
+        )
     started_ns = clock.now_ns()
     result = WarmupResult(model=request.model, server=provider.where, status="success")
     try:

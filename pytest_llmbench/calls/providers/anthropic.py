@@ -20,7 +20,7 @@ from pytest_llmbench.calls.providers.anthropic_errors import (
 from pytest_llmbench.calls.providers.anthropic_stream import MessageStream
 from pytest_llmbench.calls.providers.anthropic_thinking import Abilities, abilities_of
 from pytest_llmbench.calls.providers.http import HttpStatusError, well_formed
-from pytest_llmbench.calls.providers.keys import read_key, sent_headers
+from pytest_llmbench.calls.providers.keys import check_recipient, read_key, sent_headers
 from pytest_llmbench.calls.providers.service import Service
 from pytest_llmbench.calls.request import ModelFacts
 from pytest_llmbench.errors import Busy, CallError, ProtocolFault
@@ -58,6 +58,7 @@ class AnthropicProvider(Service):
 
     def __init__(self, target: Target, clock: Clock) -> None:
         url = target.base_url or os.environ.get("ANTHROPIC_BASE_URL") or URL
+        check_recipient(target, URL)
         key = read_key(target, default_env=_KEYS)
         self._key_name = key.source
         is_token = key.source.endswith("AUTH_TOKEN")

@@ -52,6 +52,11 @@ class Provider(Caller, Protocol):
         ...
 
     @property
+    def has_models_to_load(self) -> bool:
+        """Whether a first call may find its model not loaded; else nothing is warmed."""
+        ...
+
+    @property
     def slots(self) -> int:
         """How many calls may be in flight at once by default."""
         ...

@@ -53,6 +53,7 @@ class ClaudeCodeProvider:
 
     slots = SLOTS
     probe_is_a_call = False
+    has_models_to_load = False
     lost = 0
 
     def __init__(self, target: Target, clock: Clock) -> None:

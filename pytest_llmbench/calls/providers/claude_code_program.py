@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_llmbench.calls.providers.keys import read_key, sent_headers
+from pytest_llmbench.calls.providers.keys import check_recipient, read_key, sent_headers
 from pytest_llmbench.checks.shown import one_line
 from pytest_llmbench.errors import EngineMissing, Unauthorised, Unsupported
 
@@ -30,6 +30,8 @@ LOGINS: Final = (
     "CLAUDE_CODE_OAUTH_TOKEN",
 )
 """Variables that log Claude Code in, the one that wins first."""
+
+_VENDOR_URL: Final = "https://api.anthropic.com"
 
 _INSTALL: Final = (
     "provider claude-code needs the Claude Agent SDK; install it with:"
@@ -210,6 +212,7 @@ def _login(target: Target) -> dict[str, str]:
         return {**dict.fromkeys(LOGINS, ""), name: key.reveal()}
     if not any(os.environ.get(name) for name in LOGINS):
         return {}
+    check_recipient(target, _VENDOR_URL)
     key = read_key(target, default_env=LOGINS)
     return {key.source: key.reveal()}
 

@@ -36,6 +36,7 @@ class EmbeddedProvider:
 
     slots = 1
     probe_is_a_call = False
+    has_models_to_load = True
     lost = 0
     where = NAME
 

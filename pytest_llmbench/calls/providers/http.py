@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ipaddress
 import json
 import re
 import urllib.request
@@ -17,6 +16,7 @@ from pytest_llmbench.calls.deadline import Deadline
 from pytest_llmbench.calls.framing import LineSplitter
 from pytest_llmbench.calls.providers.clients import Clients, timed_chunks
 from pytest_llmbench.calls.providers.direct import DirectTransport
+from pytest_llmbench.calls.providers.keys import is_loopback
 from pytest_llmbench.calls.providers.reasons import (
     advice_on,
     is_lasting,
@@ -125,7 +125,7 @@ class HttpTransport:
             self._wire = _wire(self._base, clock, keep_alive=keep_alive)
         self._headers = {**_HEADERS, **_authorization(self._base), **(headers or {})}
         self._base = self._base.copy_with(userinfo=b"")
-        self.is_loopback = _is_loopback(self._base.host)
+        self.is_loopback = is_loopback(self._base.host)
         self._paths: dict[str, httpx.URL] = {}
 
     @property
@@ -353,16 +353,9 @@ def _goes_straight(url: httpx.URL) -> bool:
     if url.scheme not in {"http", "https"}:
         return False
     is_proxied = not {url.scheme, "all"}.isdisjoint(urllib.request.getproxies())
-    if _is_loopback(url.host) or not is_proxied:
+    if is_loopback(url.host) or not is_proxied:
         return True
     return bool(urllib.request.proxy_bypass(url.host))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @contextmanager

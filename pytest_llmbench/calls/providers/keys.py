@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import subprocess
 from functools import cache
 from typing import TYPE_CHECKING, Final, NoReturn, final
+from urllib.parse import urlsplit
 
 from typing_extensions import override
 
@@ -81,6 +83,35 @@ def read_key(target: Target, *, default_env: str | tuple[str, ...]) -> Secret:
     if name is None:
         raise Unauthorised(_no_key(target.provider, names))
     return Secret(_checked(os.environ[name], name), name)
+
+
+def check_recipient(target: Target, vendor_url: str) -> None:
+    """See that the environment's key goes to nobody but whom it is for.
+
+    That is the vendor, a server on this machine, and wherever the vendor's own
+    variable leads. An address in an alias takes a key that the alias names.
+
+    Raises:
+        Unauthorised: the alias names an address and no key.
+    """
+    if not target.base_url or target.key_env or target.key_command:
+        return
+    host = urlsplit(target.base_url).hostname or ""
+    if host != urlsplit(vendor_url).hostname and not is_loopback(host):
+        msg = (
+            f"{target.provider}: base_url leads to {host}, which is not the vendor's,"
+            f" and the environment's key is not shown to others; name the key to send"
+            f" there as api_key_env in {_TABLE}"
+        )
+        raise Unauthorised(msg)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def sent_headers(target: Target) -> dict[str, str]:

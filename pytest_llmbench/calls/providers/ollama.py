@@ -59,6 +59,7 @@ class OllamaProvider:
 
     slots = 1
     probe_is_a_call = True
+    has_models_to_load = True
 
     def __init__(
         self, base_url: str, clock: Clock, headers: Mapping[str, str] | None = None

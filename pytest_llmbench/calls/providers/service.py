@@ -46,6 +46,11 @@ class Service:
         self.where = self.transport.where
 
     @property
+    def has_models_to_load(self) -> bool:
+        """A server of these dialects on this machine may load its model on demand."""
+        return self.transport.is_loopback
+
+    @property
     def lost(self) -> int:
         """How many connections have ended."""
         return self.transport.lost
