@@ -103,19 +103,21 @@ def without_password(url: str) -> str:
 
 
 def read_aliases(value: object, file: str) -> dict[str, Alias]:
-    """Read the table `models` of a settings file.
+    """Read the table `models` of a settings file; note the secrets it leads to.
 
     Raises:
         SettingsError: names the alias, the key and what is allowed.
     """
     where = f"{file}: models"
-    return {
+    aliases = {
         alias: _alias(alias, as_table(entry, f"{where}.{alias}"), f"{where}.{alias}")
         for alias, entry in as_table(value, where).items()
     }
+    _note_secrets(aliases)
+    return aliases
 
 
-def note_secrets(aliases: Mapping[str, Alias]) -> None:
+def _note_secrets(aliases: Mapping[str, Alias]) -> None:
     """Have what the environment holds for these models masked, before it is sent.
 
     The vendors' own variables are noted too, as a model needs no alias to use them,

@@ -12,7 +12,6 @@ from pytest_llmbench.aliases import (
     as_table,
     check_keys,
     default_url,
-    note_secrets,
     read_aliases,
 )
 from pytest_llmbench.calls.providers import SPOKEN
@@ -224,7 +223,6 @@ def read_settings(
     table = _TableOverStored(config, values, name, stored or {})
     plain = {option.key: table.value(option) for option in OPTIONS}
     aliases = read_aliases(values.get("models", {}), name)
-    note_secrets(aliases)
     routing = as_table(values.get("routing", {}), f"{name}: routing")
     check_keys(routing, ("fallback",), f"{name}: routing")
     baseline, replay = plain["baseline"], plain["replay"]

@@ -9,6 +9,9 @@ from urllib.parse import quote
 
 import pytest
 from echoing_server import FOREIGN, NAME, WAYS, EchoingServer
+from fake_ollama import always, says
+from fake_openai import FakeOpenAI
+from fake_openai_models import ChatModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -272,3 +275,29 @@ def test_a_missing_key_stops_the_run_by_its_name(
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: no key for ollama: MY_KEY is not set; set*"])
     assert echo.credentials == set()
+
+
+@pytest.mark.parametrize("isolated", [(), ("--isolate-call",)], ids=["", "isolated"])
+def test_a_reply_that_quotes_the_key_is_judged_whole_and_stored_masked(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, isolated: tuple[str, ...]
+) -> None:
+    """The model is right, and nobody learns the key from what is kept of that."""
+    answer = says(f"The key is {ENV}.")
+    model = ChatModel(name="gpt-4.1-mini", answer=always(answer))
+    with FakeOpenAI(model, key=ENV) as server:
+        monkeypatch.setenv("OPENAI_API_KEY", ENV)
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        bench.suite(f"""
+            suite: quoting
+            phase: atomic
+            prompts: [{{id: P1, prompt: Which key?, expect: {{contains: {ENV!r}}}}}]
+        """)
+        name = "openai/gpt-4.1-mini"
+        result = bench.run_apart("--model", name, "--debug-log", *isolated)
+    assert result.ret == pytest.ExitCode.OK
+    [record] = bench.records()
+    assert record["reply"]["text"] == "The key is ***."
+    output = "\n".join([*result.outlines, *result.errlines])
+    assert ENV not in output
+    for path, text in _written(bench.reports):
+        assert ENV not in text, path
