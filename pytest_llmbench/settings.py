@@ -14,7 +14,6 @@ from pytest_llmbench.aliases import (
     default_url,
     read_aliases,
 )
-from pytest_llmbench.calls.providers import SPOKEN
 from pytest_llmbench.calls.request import Limits, Patience, Target
 from pytest_llmbench.errors import SettingsError, SpecError
 from pytest_llmbench.options import DEFAULT_FALLBACK, OPTIONS, Option, OptionTable
@@ -230,7 +229,6 @@ def read_settings(
         models=_models(
             plain["model"] or (() if replay else tuple(aliases)),
             aliases,
-            is_replay=bool(replay),
         ),
         variants=_variants(plain["variant"], variants),
         **{name: plain[name] for name in _AS_NAMED},
@@ -281,7 +279,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _models(
-    texts: tuple[str, ...], aliases: Mapping[str, Alias], *, is_replay: bool = False
+    texts: tuple[str, ...], aliases: Mapping[str, Alias]
 ) -> tuple[ModelName, ...]:
     models = []
     for text in texts:
@@ -290,12 +288,6 @@ def _models(
         except SpecError as error:
             msg = f"--model: {error}"
             raise SettingsError(msg) from None
-        if not is_replay and model.provider not in (*SPOKEN, *aliases):
-            msg = (
-                f"--model {text}: provider {model.provider!r} is known but not spoken"
-                f" by this version, which calls: {', '.join(SPOKEN)}"
-            )
-            raise SettingsError(msg)
         models.append(model)
     return tuple(dict.fromkeys(models))
 

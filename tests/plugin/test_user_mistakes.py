@@ -109,7 +109,7 @@ def test_a_prompt_of_another_suite_is_known(bench: Bench, small: FakeOllama) -> 
     ("options", "words"),
     [
         (("--model", "olama/x"), "unknown provider 'olama' in 'olama/x'"),
-        (("--model", "openai/gpt"), "'openai' is known but not spoken"),
+        (("--model", "openai/"), "'openai/' names a provider but no model"),
         (("--model", "m?temprature=1"), "did you mean 'temperature'?"),
         (("--runs", "0"), "--runs is '0'; it takes a whole number from 1"),
         (("--runs", "x"), "--runs is 'x'; it takes a whole number from 1"),
