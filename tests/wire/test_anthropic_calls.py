@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ from fake_sse import (
 from msgspec.structs import replace as changed
 
 from pytest_llmbench.calls.clock import SystemClock
+from pytest_llmbench.calls.engine import Engine
 from pytest_llmbench.calls.providers import open_provider
 from pytest_llmbench.calls.request import Target
 from pytest_llmbench.checks.reply import Usage
@@ -65,7 +67,6 @@ from pytest_llmbench.prompts.messages import Message, SentCall
 if TYPE_CHECKING:
     from fake_sse import StreamFault
 
-    from pytest_llmbench.calls.engine import Engine
     from pytest_llmbench.errors import CallError
 
 TEXT = "One two thréé 🐟."
@@ -393,7 +394,8 @@ def test_a_used_up_limit_tells_when_it_is_back(engine: Engine) -> None:
     with FakeAnthropic(limits=RateLimits(rpm=60, full=0.0)) as server:
         told = error_of(ask_claude(engine, server))
         server.tells_retry_after = False
-        untold = error_of(ask_claude(engine, server))
+        with closing(Engine()) as another:  # which has not been refused yet
+            untold = error_of(ask_claude(another, server))
     assert isinstance(told, RateLimited)
     assert isinstance(untold, RateLimited)
     assert told.retry_after_s == 1.0

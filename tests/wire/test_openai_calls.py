@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ from fake_openai_models import (
 )
 from msgspec.structs import replace as with_fields
 
+from pytest_llmbench.calls.engine import Engine
 from pytest_llmbench.calls.request import Target
 from pytest_llmbench.checks.reply import Usage
 from pytest_llmbench.errors import (
@@ -35,7 +37,6 @@ from pytest_llmbench.errors import (
 from pytest_llmbench.prompts.messages import Message, SentCall
 
 if TYPE_CHECKING:
-    from pytest_llmbench.calls.engine import Engine
     from pytest_llmbench.calls.request import Answer as Answered
 
 KEY: Final = "sk-fake-1234567890"
@@ -363,7 +364,8 @@ def test_a_real_limit_tells_how_long_to_wait(engine: Engine, hint: str) -> None:
     limits = RateLimits(rpm=1, minute_s=40.0)
     with FakeOpenAI(limits=limits, hints={hint}) as server:
         reply_of(ask(engine, server))
-        error = error_of(ask(engine, server))
+        with closing(Engine()) as another:  # which has not heard that nothing is left
+            error = error_of(ask(another, server))
     assert isinstance(error, RateLimited)
     assert 20 < (error.retry_after_s or 0) <= 40
 

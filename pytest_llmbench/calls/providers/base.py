@@ -53,7 +53,7 @@ class Provider(Caller, Protocol):
 
     @property
     def has_models_to_load(self) -> bool:
-        """Whether a first call may find its model not loaded; else nothing is warmed."""
+        """Whether a model may have to be loaded; else nothing is warmed."""
         ...
 
     @property
