@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pytest_llmbench.report.overview import HEAD
 from pytest_llmbench.report.plain import plain
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ def markdown(view: RunView) -> str:
         ("spec", "suite", "decision", "why"),
         [(job.spec, job.suite, job.decision, job.reason) for job in view.jobs],
     )
+    if len(view.jobs) > 1:
+        rows = [(job.spec, *job.overview.cells) for job in view.jobs]
+        lines += _table(HEAD, rows)
     for job in view.jobs:
         lines += _job(job)
     lines += [f"- {escaped(note)}" for note in view.notes]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from pytest_llmbench.report.lines import WIDTH, Line, cut, wrapped
+from pytest_llmbench.report.overview import overview_lines
 from pytest_llmbench.report.plain import plain
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ _COLOURS: Final = {"PROMOTE": "green", "HOLD": "yellow", "REJECT": "red"}
 
 
 def terminal_lines(view: RunView) -> list[Line]:
-    """Return the summary, job by job, then notes, gate and files."""
+    """Return the summary, job by job, then a table, notes, gate and files."""
     lines = [line for job in view.jobs for line in _job(job)]
+    lines += overview_lines([job.overview for job in view.jobs])
     for note in view.notes:
         lines += wrapped("note", note)
     for label, path in view.files:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from pytest_llmbench.report import numbers
 from pytest_llmbench.report.calls import cost_facts, pace_facts, success_facts
+from pytest_llmbench.report.overview import OverviewRow, overview_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -80,6 +81,7 @@ class JobView(Struct, frozen=True, kw_only=True):
 
     Attributes:
         facts: label and text, in reading order.
+        overview: the spec's row in the table over all of them.
         differences: what differs from the baseline's run, besides prompts.
     """
 
@@ -92,6 +94,7 @@ class JobView(Struct, frozen=True, kw_only=True):
     patterns: tuple[PatternView, ...]
     facts: tuple[tuple[str, str], ...]
     gates: tuple[GateView, ...]
+    overview: OverviewRow
     baseline: str = ""
     differences: tuple[str, ...] = ()
 
@@ -134,6 +137,7 @@ def job_view(
         patterns=tuple(_patterns(job.prompts)),
         facts=tuple(_facts(job, warmup, calls_at_once)),
         gates=tuple(_gate(gate) for gate in decision.gates),
+        overview=overview_row(job, decision),
         baseline=decision.baseline_spec or "",
         differences=decision.differences,
     )
