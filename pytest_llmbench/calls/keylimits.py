@@ -92,6 +92,11 @@ class KeyLimiter:
         self._numbers = count()
         self._held: Wait | None = None
 
+    @property
+    def is_limiting(self) -> bool:
+        """Whether turns have to be waited for at times."""
+        return self.at_once is not None or self.pace.is_limiting
+
     def admits(self, busy: int) -> bool:
         """Whether one more call than `busy` would get its turn soon."""
         is_full = self.at_once is not None and busy >= self.at_once

@@ -99,6 +99,11 @@ class Pace:
         """Whether the size of a call has a say."""
         return self._tokens is not None or bool(self._low)
 
+    @property
+    def is_limiting(self) -> bool:
+        """Whether anything is known that calls have to keep to."""
+        return self.counts_tokens or self._requests is not None
+
     def limit(self, rpm: float | None, tpm: float | None) -> None:
         """Keep to so many requests and tokens a minute; the lowest told holds."""
         told = (_least(self._told[0], rpm), _least(self._told[1], tpm))

@@ -146,15 +146,18 @@ class LookAhead(Generic[_T]):
         self._refill()
 
     def _refill(self) -> None:
+        given: set[Server] = set()
         while not self._is_closed:
             limit = min(self._end, self._floor + self._window())
             self._is_starved = not self._urgent and self._next >= limit
-            server = self._free_server()
+            server = self._free_server(given)
             if self._is_starved:
                 return
             if server is None:
-                self._refill_when_open()
+                self._refill_later(given)
                 return
+            if server.limiter.is_limiting:  # how many more, the call's begin shows
+                given.add(server)
             if self._urgent:
                 index, queued_ns = self._urgent.popleft()
             else:
@@ -167,33 +170,35 @@ class LookAhead(Generic[_T]):
             self._tasks[index] = task
             task.add_done_callback(partial(self._ended, index, server))
 
-    def _free_server(self) -> Server | None:
+    def _free_server(self, given: set[Server]) -> Server | None:
         """Return the server with most free slots, None if none has any.
 
         One that has died refuses at once and would be free for every call: it is
         passed over while another is there.
+
+        Args:
+            given: those that get no other call now.
         """
         there = [server for server in self._servers if not server.is_down]
         asked = there or self._servers
-        free = [server for server in asked if server.has_free_slot]
+        free = [one for one in asked if one.has_free_slot and one not in given]
         return max(free, key=lambda server: server.slots - server.busy, default=None)
 
-    def _refill_when_open(self) -> None:
-        """Come back when a key's limits let calls begin: no end of a call may do so."""
+    def _refill_later(self, given: set[Server]) -> None:
+        """Come back when a key lets calls begin: no end of a call may do so.
+
+        Args:
+            given: servers that got a call just now, which begins before we are back.
+        """
+        loop = asyncio.get_running_loop()
+        if given:
+            loop.call_soon(self._refill)
+            return
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        held = [
-            (wait_s, server)
-            for server in self._servers
-            if server.busy < server.slots and (wait_s := server.limiter.opens_in_s) > 0
-        ]
-        for wait_s, server in held:
-            server.limiter.hold(wait_s)
-        if held:
-            soonest_s = min(wait_s for wait_s, _server in held)
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(soonest_s, self._refill)
+        waits = [wait_s for server in self._servers if (wait_s := server.hold()) > 0]
+        if waits:
+            self._timer = loop.call_later(min(waits), self._refill)
 
     def _ended(self, index: int, server: Server, task: asyncio.Task[_T]) -> None:
         server.busy -= 1

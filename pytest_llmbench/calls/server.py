@@ -66,6 +66,17 @@ class Server:
         """Whether another call may begin."""
         return self.busy < self.slots and self.limiter.admits(self.busy)
 
+    def hold(self) -> float:
+        """Note that a call is kept back.
+
+        Returns:
+            The seconds until its key lets it begin; 0 if slots are what it lacks.
+        """
+        wait_s = self.limiter.opens_in_s if self.busy < self.slots else 0.0
+        if wait_s > 0:
+            self.limiter.hold(wait_s)
+        return wait_s
+
     async def ask(self, request: CallRequest, queued_ns: int = 0) -> Answer:
         """Ask once; errors of the call are in the answer.
 

@@ -12,12 +12,13 @@ from fake_ollama_faults import queue_full, refuse, resets
 from faulty_server import FaultyOllama
 from limited_ollama import LimitedOllama
 
-from pytest_llmbench.calls.backoff import MAX_FALTERED, BackOff
+from pytest_llmbench.calls.backoff import MAX_FALTERED, BackOff, is_refused
 from pytest_llmbench.calls.budget import RunBudget
 from pytest_llmbench.calls.clock import SystemClock
 from pytest_llmbench.calls.engine import Engine
 from pytest_llmbench.calls.keylimits import KeyLimiter
 from pytest_llmbench.calls.request import Patience
+from pytest_llmbench.checks.reply import Reply
 from pytest_llmbench.errors import Busy, Faltered, RateLimited, Unauthorised
 
 if TYPE_CHECKING:
@@ -238,3 +239,13 @@ def test_only_a_busy_server_is_asked_again(
     _told, asked = asyncio.run(refused_always(patience, error))
     assert (asked > 1) == isinstance(error, Busy)
     assert asked <= most
+
+
+def test_a_refusal_in_mid_reply_stays() -> None:
+    """A service that is overloaded once it has begun to answer is not asked again."""
+    early, late = Busy("overloaded"), Busy("overloaded")
+    early.partial, late.partial = Reply(), Reply(text="One", deltas=1)
+    assert is_refused(Busy("overloaded"))
+    assert is_refused(early)
+    assert not is_refused(late)
+    assert not is_refused(Unauthorised("no"))
