@@ -215,7 +215,7 @@ def test_a_project_without_suites_is_left_alone(bench: Bench) -> None:
             heavy = [m for m in sys.modules if m in ("httpx", "yaml", "jsonschema")]
             ours = [m for m in sys.modules if m.startswith("pytest_llmbench.")]
             assert heavy == []
-            light = ("hookspecs", "options", "plugin")
+            light = ("exits", "hookspecs", "option_values", "options", "plugin")
             assert sorted(ours) == [f"pytest_llmbench.{name}" for name in light]
         """
     )

@@ -7,6 +7,7 @@ can drift from what the SDK's authors take the protocol to be.
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import openai
@@ -40,6 +41,7 @@ from fake_sse import (
 )
 from msgspec.structs import replace
 
+from pytest_llmbench.calls.engine import Engine
 from pytest_llmbench.calls.request import Target
 from pytest_llmbench.errors import (
     Busy,
@@ -61,7 +63,6 @@ if TYPE_CHECKING:
 
     from fake_sse import StreamFault
 
-    from pytest_llmbench.calls.engine import Engine
 
 KEY: Final = "sk-fake-1234567890"
 TOOLS: Final[Any] = [{"type": "function", "function": WEATHER.to_json()}]
@@ -246,7 +247,8 @@ def test_the_sdk_waits_as_long_as_we_are_told(engine: Engine) -> None:
         target = Target(provider="openai", model="gpt-x", base_url=server.base_url)
         request = question(model="gpt-x")
         reply_of(engine.ask(target, request))
-        error = error_of(engine.ask(target, request))
+        with closing(Engine()) as another:  # which has not heard that nothing is left
+            error = error_of(another.ask(target, request))
         with client(server) as once:
             sdk = once.with_options(max_retries=3)
             sdk.chat.completions.create(model="gpt-x", messages=HI)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +30,7 @@ from fake_sse import (
     stalls,
 )
 
+from pytest_llmbench.calls.engine import Engine
 from pytest_llmbench.calls.request import Limits
 from pytest_llmbench.errors import (
     Busy,
@@ -49,7 +51,6 @@ from pytest_llmbench.errors import (
 if TYPE_CHECKING:
     from fake_sse import StreamFault
 
-    from pytest_llmbench.calls.engine import Engine
 
 TEXT = "One two thréé 四 five."
 
@@ -150,7 +151,8 @@ def test_what_a_model_refuses(engine: Engine) -> None:
         hot = error_of(put(engine, server, options={"temperature": 0.2}))
         long = error_of(put(engine, server, "word " * 100))
         reply_of(put(engine, server))
-        limited = error_of(put(engine, server))
+        with closing(Engine()) as another:  # which has not heard that nothing is left
+            limited = error_of(put(another, server))
     assert isinstance(missing, ModelMissing)
     assert "`gpt-none` does not exist" in str(missing)
     assert isinstance(hot, Unsupported)
