@@ -77,6 +77,9 @@ def test_one_session_asks_every_provider(
         "anthropic/claude-haiku…",
         "claude-code/claude-hai…",
     ]
+    warmed = {one["model"]: one["status"] for one in bench.summary()["warmup_result"]}
+    assert warmed.pop("claude-code/claude-haiku-5-5") == "skipped"
+    assert set(warmed.values()) <= {"success", "already_loaded"}
     jobs = bench.summary()["job_summaries"]
     assert [job["model"] for job in jobs] == MODELS.split(",")
 

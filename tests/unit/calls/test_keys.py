@@ -11,7 +11,12 @@ import pytest
 from msgspec.structs import replace
 
 from pytest_llmbench.calls.providers import keys
-from pytest_llmbench.calls.providers.keys import Secret, read_key, sent_headers
+from pytest_llmbench.calls.providers.keys import (
+    Secret,
+    check_recipient,
+    read_key,
+    sent_headers,
+)
 from pytest_llmbench.calls.request import Target
 from pytest_llmbench.errors import Unauthorised
 from pytest_llmbench.masking import masked_text
@@ -166,6 +171,43 @@ def test_a_command_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     told = fault_of(printing(f"print('{KEY}', flush=True); import time; time.sleep(9)"))
     assert "gave no key in 0.2 s" in told
     assert "planted" not in told
+
+
+@pytest.mark.parametrize(
+    ("target", "is_right"),
+    [
+        (Target(provider="anthropic", model="m"), True),
+        (
+            Target(provider="anthropic", model="m", base_url="https://v.example/v1"),
+            True,
+        ),
+        (Target(provider="anthropic", model="m", base_url="http://localhost:1"), True),
+        (Target(provider="anthropic", model="m", base_url="http://127.0.0.2"), True),
+        (
+            Target(provider="anthropic", model="m", base_url="https://v.example.to"),
+            False,
+        ),
+        (Target(provider="anthropic", model="m", base_url="http://10.0.0.1"), False),
+        (
+            Target(provider="anthropic", model="m", base_url="http://a", key_env="K"),
+            True,
+        ),
+        (
+            Target(provider="x", model="m", base_url="http://a", key_command=("k",)),
+            True,
+        ),
+    ],
+)
+def test_the_environments_key_goes_to_nobody_else(
+    target: Target, *, is_right: bool
+) -> None:
+    """To the vendor and this machine; any other address takes a key that is named."""
+    if is_right:
+        check_recipient(target, "https://v.example")
+        return
+    with pytest.raises(Unauthorised, match="api_key_env") as caught:
+        check_recipient(target, "https://v.example")
+    assert caught.value.is_permanent
 
 
 def test_headers_are_read_where_they_are_sent(
