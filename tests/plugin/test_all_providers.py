@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import pytest
 from bench_project import SMALL_ANSWERS
-from claude_code import KEY, needs_claude_code, settle
+from claude_code import needs_claude_code, settle
 from fake_anthropic import FakeAnthropic
 from fake_anthropic_models import haiku
 from fake_ollama import FakeModel, FakeOllama, answers_by_prompt, says
@@ -17,9 +18,9 @@ from fake_responses import FakeResponses
 from fake_responses_events import Said
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    import pytest
     from bench_project import Bench
     from fake_responses import Asked
 
@@ -38,27 +39,33 @@ price_out_usd_per_mtok = 8.0
 """
 
 
-@needs_claude_code
-def test_one_session_asks_every_provider(
+@pytest.fixture
+def everywhere(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each model has its block, each trial its times, by one clock."""
+) -> Iterator[None]:
+    """Serve a model that answers right by each protocol."""
     script = answers_by_prompt(SMALL_ANSWERS, says("4"))
     settle(monkeypatch, tmp_path / "home")
     with ExitStack() as stack:
         ollama = stack.enter_context(FakeOllama(FakeModel(answer=script)))
-        chat = stack.enter_context(FakeOpenAI(ChatModel(answer=script), key=None))
+        chat = stack.enter_context(FakeOpenAI(ChatModel(answer=script)))
         responses = stack.enter_context(FakeResponses(reasoner))
         claude = stack.enter_context(FakeAnthropic(haiku(script)))
         monkeypatch.setenv("OLLAMA_HOST", ollama.url)
         monkeypatch.setenv("OPENAI_BASE_URL", chat.base_url)
         monkeypatch.setenv("ANTHROPIC_BASE_URL", claude.url)
-        monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
         monkeypatch.setenv("RESPONSES_KEY", RESPONSES_KEY)
         toml = bench.pytester.path / "llmbench.toml"
         toml.write_text(ALIASES.format(url=responses.base_url), "utf-8")
         bench.suite()
-        result = bench.run_apart("--model", MODELS, "--runs", "1")
+        yield
+
+
+@needs_claude_code
+@pytest.mark.usefixtures("everywhere")
+def test_one_session_asks_every_provider(bench: Bench) -> None:
+    """Each model has its block, each trial its times, by one clock."""
+    result = bench.run_apart("--model", MODELS)
     records = bench.records()
     assert len(records) == 18
     right = [record for record in records if record["model"] != "embedded"]
