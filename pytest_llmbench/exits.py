@@ -71,10 +71,15 @@ def _mask_report(report: pytest.TestReport | pytest.CollectReport) -> None:
     mask = _mask()
     if mask is None:
         return
-    report.longrepr = _masked(report.longrepr, mask)
-    report.sections = _masked(report.sections, mask)
-    if isinstance(report, pytest.TestReport):
-        report.user_properties = _masked(report.user_properties, mask)
+    if report.longrepr is not None:
+        report.longrepr = _masked(report.longrepr, mask)
+    if report.sections:
+        report.sections = _masked(report.sections, mask)
+    if isinstance(report, pytest.TestReport) and report.user_properties:
+        # Most hold nothing to hide: one look at all of them tells.
+        whole = "\n".join(f"{name}\n{value}" for name, value in report.user_properties)
+        if mask(whole) != whole:
+            report.user_properties = _masked(report.user_properties, mask)
 
 
 def _mask_shown(shown: object) -> None:

@@ -119,12 +119,18 @@ def masked_text(text: str) -> str:
 
 
 def _has_shape(text: str) -> bool:
-    return any(p in text for p in _PREFIXES) or ("://" in text and "@" in text)
+    for prefix in _PREFIXES:
+        if prefix in text:
+            return True
+    return "://" in text and "@" in text
 
 
 def _has_header(text: str) -> bool:
     lower = text.lower()
-    return any(name in lower for name in _HEADERS)
+    for name in _HEADERS:  # noqa: SIM110 - as above
+        if name in lower:
+            return True
+    return False
 
 
 def masked(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds

@@ -8,6 +8,7 @@ no assert in here.
 from __future__ import annotations
 
 import secrets
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -106,8 +107,6 @@ class BenchHooks:
 
     @property
     def _session(self) -> BenchSession | None:
-        import sys
-
         module = sys.modules.get("pytest_llmbench.session")
         return module.active_session(self._config) if module else None
 
