@@ -93,7 +93,8 @@ def test_an_address_that_dies_costs_no_more_than_its_slots(
     outcomes = [record["outcome"] for record in bench.records()]
     assert len(outcomes) == 12
     assert outcomes.count("error") <= 1
-    assert len(up.requests_to("/api/chat")) >= 10
+    # The other one may have answered two before it died, and had one in flight.
+    assert len(up.requests_to("/api/chat")) >= 8
     if "error" in outcomes:
         assert f"an address of both was left out: ollama at {dying.url}" in told(result)
 
