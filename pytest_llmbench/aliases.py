@@ -15,7 +15,13 @@ from pytest_llmbench.calls.providers import LOCAL
 from pytest_llmbench.calls.providers.keys import FROM_ENV
 from pytest_llmbench.calls.providers.ollama_host import base_url_from_host
 from pytest_llmbench.errors import SettingsError
-from pytest_llmbench.masking import MASK, is_secret_name, masked_text, masks
+from pytest_llmbench.masking import (
+    MASK,
+    is_secret_name,
+    masked_text,
+    masks,
+    without_password,
+)
 from pytest_llmbench.option_values import read_count
 from pytest_llmbench.prompts.options import option_fault
 from pytest_llmbench.prompts.spec import PROVIDERS
@@ -91,15 +97,6 @@ class Alias(Struct, frozen=True, kw_only=True):
             "api_key_command": "".join(self.api_key_command[:1]),
             "headers": {name: _shown_header(name, text) for name, text in self.headers},
         }
-
-
-def without_password(url: str) -> str:
-    """Return an address that may be shown and stored.
-
-    >>> without_password("http://me:secret@box:11434")
-    'http://box:11434'
-    """
-    return re.sub("//[^/]*@", "//", url)
 
 
 def read_aliases(value: object, file: str) -> dict[str, Alias]:

@@ -160,6 +160,15 @@ def masked_json(
     return json.dumps(masked(value), ensure_ascii=is_ascii, indent=indent)
 
 
+def without_password(url: str) -> str:
+    """Return an address that may be shown and stored.
+
+    >>> without_password("http://me:secret@box:11434")
+    'http://box:11434'
+    """
+    return re.sub("//[^/]*@", "//", url)
+
+
 def is_secret_name(name: str) -> bool:
     """Whether the value under this name is one to hide.
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Self
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from pytest_llmbench.aliases import without_password
 from pytest_llmbench.asking import Asker
 from pytest_llmbench.calls.providers import outlives_caller
 from pytest_llmbench.calls.request import WarmupResult
 from pytest_llmbench.conversation import Dialogue
 from pytest_llmbench.errors import CallError, CheckBroken
+from pytest_llmbench.masking import without_password
 from pytest_llmbench.policy.guard import LeftOut
 from pytest_llmbench.prompts.variants import VARIANTS
 from pytest_llmbench.runs.record import Fault, Record

@@ -7,7 +7,6 @@ import collections
 import dataclasses
 import json
 import os
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
@@ -22,6 +21,7 @@ from pytest_llmbench.calls.providers.http import well_formed
 from pytest_llmbench.calls.request import ModelFacts
 from pytest_llmbench.checks.shown import one_line
 from pytest_llmbench.errors import CallError, ServerFault, StreamTruncated, Unsupported
+from pytest_llmbench.masking import without_password
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -58,7 +58,7 @@ class ClaudeCodeProvider:
 
     def __init__(self, target: Target, clock: Clock) -> None:
         url = target.base_url or os.environ.get("ANTHROPIC_BASE_URL", "")
-        shown = re.sub(r"//[^/]*@", "//", url)  # no password in messages
+        shown = without_password(url)
         self.where = f"Claude Code at {shown}" if shown else "Claude Code"
         self._clock = clock
         self._program = Program(target)

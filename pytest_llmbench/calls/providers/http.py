@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import re
 import urllib.request
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -32,7 +31,7 @@ from pytest_llmbench.errors import (
     StreamTruncated,
     Unreachable,
 )
-from pytest_llmbench.masking import masked_text, masks
+from pytest_llmbench.masking import masked_text, masks, without_password
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -112,7 +111,7 @@ class HttpTransport:
         keep_alive: bool = True,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self._url = re.sub(r"//[^/]*@", "//", base_url)  # no password in messages
+        self._url = without_password(base_url)
         self.where = f"{name} at {self._url}" if name else self._url
         self.clock = clock
         self.debug: WireLog | None = None
