@@ -152,12 +152,32 @@ def masked_json(
     Each text and not the JSON, whose escapes would hide where a word begins. Most
     records hold nothing that resembles a secret: one look at the whole tells.
     """
+    text = _json_text(value, indent)
+    if _has_shape(text) or _has_header(text) or masks.may_be_in(text):
+        value = masked(value)
+        text = _json_text(value, indent)
+    if not is_ascii or text.isascii():
+        return text
     import json
 
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
-    if not (_has_shape(text) or _has_header(text) or masks.may_be_in(text)):
-        return json.dumps(value, ensure_ascii=True) if is_ascii else text
-    return json.dumps(masked(value), ensure_ascii=is_ascii, indent=indent)
+    return json.dumps(value, indent=indent)
+
+
+def _json_text(value: object, indent: int | None) -> str:
+    """Return JSON as `json.dumps` lays it out, in a twentieth of its time.
+
+    msgspec knows neither lone surrogates, which a reply may hold, nor subclasses of
+    str, which a setting may be.
+    """
+    import msgspec
+
+    try:
+        packed = msgspec.json.encode(value)
+        return msgspec.json.format(packed, indent=indent or 0).decode()
+    except (UnicodeEncodeError, TypeError):
+        import json
+
+        return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
 def without_password(url: str) -> str:

@@ -33,7 +33,7 @@ def waiting_text(wait: Wait, now_ns: int, left: tuple[int, int]) -> str:
     Args:
         left: the model's calls that are not done, and all of them; 0 if not known.
     """
-    left_s = max(0, math.ceil((wait.until_ns - now_ns) / 1e9))
+    left_s = max(1, math.ceil((wait.until_ns - now_ns) / 1e9))
     text = f"{wait.server}: {wait.why}, {left_s} s"
     return f"{text}, {left[0]} of {left[1]} calls left" if left[1] else text
 

@@ -9,7 +9,7 @@ import re
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_llmbench import masking
@@ -184,3 +184,24 @@ def test_json_holds_what_its_masked_texts_hold(
     written = masked_json({"a": texts}, is_ascii=is_ascii)
     assert json.loads(written) == {"a": [masked_text(text) for text in texts]}
     assert written.isascii() or not is_ascii
+
+
+_JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec=None)),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(_JSON_VALUES, st.sampled_from([None, 2]), st.booleans())
+@example({"a": "\ud800", "b": 2**70}, None, True)  # noqa: FBT003 - hypothesis' way
+def test_json_reads_back(value: object, indent: int | None, is_ascii: bool) -> None:  # noqa: FBT001 - as above
+    """Whatever a model has sent comes back as it was, and fits its channel."""
+    text = masked_json(value, indent=indent, is_ascii=is_ascii)
+    assert json.loads(text) == value
+    assert text.isascii() or not is_ascii
+    assert indent or "\n" not in text

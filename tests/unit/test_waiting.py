@@ -25,7 +25,7 @@ def test_a_wait_is_one_line() -> None:
         "openai: rate limited, 12 s, 3 of 8 calls left"
     )
     assert waiting_text(wait, S, (0, 0)) == "openai: rate limited, 12 s"
-    assert waiting_text(wait, 20 * S, (1, 1)).endswith(", 0 s, 1 of 1 calls left")
+    assert waiting_text(wait, 20 * S, (1, 1)).endswith(", 1 s, 1 of 1 calls left")
 
 
 def test_a_log_is_told_of_long_waits_and_seldom(pytester: pytest.Pytester) -> None:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
+import msgspec
 
 from pytest_llmbench.calls.deadline import Deadline
 from pytest_llmbench.calls.framing import LineSplitter
@@ -378,10 +379,18 @@ def decode_json(data: bytes, where: str) -> Any:  # noqa: ANN401 - the server's 
         ProtocolFault: it is not UTF-8 JSON.
     """
     try:
-        return json.loads(data)
+        return _decoded(data)
     except (ValueError, RecursionError):
         shown = masked_text(data[:1000].decode("utf-8", "backslashreplace"))[:80]
         msg = f"{where} sent what is not JSON: {shown!r}"
         if data.lstrip().startswith(b"<"):
             msg += f"; that is a page (of a login or a proxy?), so {_IS_IT_RIGHT}"
         raise ProtocolFault(msg) from None
+
+
+def _decoded(data: bytes) -> Any:  # noqa: ANN401 - the server's value
+    """Decode JSON; what msgspec is too strict for, lone surrogates, the slow way."""
+    try:
+        return msgspec.json.decode(data)
+    except (ValueError, RecursionError):
+        return json.loads(data)
