@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +26,13 @@ def stays_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     for method in ("connect", "connect_ex"):
         monkeypatch.setattr(socket.socket, method, _guarded(method))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def hears_interrupts() -> None:
+    """Python's own handler, also where a shell's background job ignores SIGINT."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _guarded(method: str) -> object:
