@@ -24,6 +24,7 @@
         ├── QuotaSpent          no money or quota left: waiting does not help
         ├── OverBudget          not made: it might have passed `--max-cost`
         ├── LoadFailed          the model could not be loaded
+        ├── StillLoaded         the model was told to go, and stays
         ├── ServerFault         any other 4xx or 5xx, or a crash in mid-stream
         ├── StreamTruncated     the stream ended without its end marker
         ├── ProtocolFault       bytes that are not the protocol
@@ -225,6 +226,12 @@ class LoadFailed(CallError):
     """The server could not load the model."""
 
     kind = "load_failed"
+
+
+class StillLoaded(CallError):
+    """A model that was told to go is still in the server's memory."""
+
+    kind = "still_loaded"
 
 
 class ServerFault(CallError):

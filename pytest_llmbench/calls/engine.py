@@ -143,6 +143,17 @@ class Engine:
             )
         return self.wait(server.warm_up(request))
 
+    def unload(self, target: Target) -> bool:
+        """Have a model's server let go of it, and wait until it has.
+
+        Returns:
+            Whether the server holds models at all; services don't.
+
+        Raises:
+            CallError: it is still loaded, or the server can't be asked.
+        """
+        return self.wait(self.server(target).unload(target.model))
+
     def facts(self, target: Target) -> ModelFacts:
         """Identify a model and its server.
 

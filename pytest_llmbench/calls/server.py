@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from pytest_llmbench.calls.ask import ask
 from pytest_llmbench.calls.backoff import is_refused
 from pytest_llmbench.calls.request import Answer
+from pytest_llmbench.calls.unload import unload
 from pytest_llmbench.calls.warmup import warm_up
 from pytest_llmbench.errors import Busy, Unreachable
 
@@ -149,6 +150,15 @@ class Server:
         """Warm one model; a failure is in the result."""
         self._seen.pop(request.model, None)
         return await warm_up(self.provider, request, self._clock, self.patiently)
+
+    async def unload(self, model: str) -> bool:
+        """Unload a model; see `calls.unload.unload`.
+
+        Raises:
+            CallError: it is still there, or the server can't be asked.
+        """
+        self._seen.pop(model, None)
+        return await self.patiently(lambda: unload(self.provider, model, self._clock))
 
     def _fresh(self, request: CallRequest) -> Residency | None:
         if self.provider.lost != self._lost:

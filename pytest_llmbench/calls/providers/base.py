@@ -128,3 +128,16 @@ class Inspectable(Protocol):
             CallError: the server can't be asked.
         """
         ...
+
+
+@runtime_checkable
+class Unloads(Protocol):
+    """A provider whose server can be told to let go of a model."""
+
+    async def unload(self, model: str) -> None:
+        """Ask the server to unload a model; it may go on doing so afterwards.
+
+        Raises:
+            CallError: the server can't be asked, or refuses.
+        """
+        ...

@@ -118,6 +118,10 @@ class EmbeddedProvider:
         """Start the engine; return its load time, None if it ran already."""
         return await self._ensure_started(request.limits.load_s)
 
+    async def unload(self, model: str) -> None:  # noqa: ARG002 - one model
+        """End the process; the next call starts it again."""
+        await self.close()
+
     async def model_names(self) -> list[str]:
         """Return the one model there is."""
         return [EMBEDDED_MODEL]

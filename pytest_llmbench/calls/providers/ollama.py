@@ -161,6 +161,11 @@ class OllamaProvider:
         await self._json("POST", "/api/chat", body, timeout_s, request.model)
         return (self.transport.clock.now_ns() - started_ns) / 1e9
 
+    async def unload(self, model: str) -> None:
+        """Send the documented empty request that keeps the model for 0 s."""
+        body = {"model": model, "messages": [], "stream": False, "keep_alive": 0}
+        await self._json("POST", "/api/chat", body, model=model)
+
     async def model_names(self) -> list[str]:
         """List what is pulled."""
         tags = await self._json("GET", "/api/tags")

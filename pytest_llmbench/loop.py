@@ -1,0 +1,1 @@
+"""Cycles: a baseline and candidates per pytest session, the winner kept."""
