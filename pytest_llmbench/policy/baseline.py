@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from pytest_llmbench.analysis.summary import JobSummary
 
 _PROMPT_KEYS: Final = frozenset({"prompts", "prompt_hashes"})
 _ABSENT: Final = "not recorded"
@@ -17,16 +19,59 @@ class Baseline(Struct, frozen=True, kw_only=True):
     """A stored result to compare with.
 
     Attributes:
-        accuracy: the median accuracy it was promoted with.
+        accuracy: the median accuracy of its complete runs; None without one.
         prompt_hashes: `Prompt.hash` by prompt id of the prompts it ran.
         comparability: what else its run was measured under.
+        prompts: passed and judged trials by prompt id.
     """
 
     spec: str
     run_id: str
-    accuracy: float
+    accuracy: float | None
     prompt_hashes: Mapping[str, str]
     comparability: Mapping[str, object] = field(default_factory=dict)
+    prompts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    @classmethod
+    def of_summary(
+        cls, summary: JobSummary, run_id: str, comparability: Mapping[str, object]
+    ) -> Self:
+        """Take a summed-up job as the one to beat.
+
+        Args:
+            run_id: the run it was measured in.
+            comparability: what it was measured under.
+        """
+        return cls(
+            spec=summary.spec,
+            run_id=run_id,
+            accuracy=summary.accuracy,
+            prompt_hashes=summary.plan.prompt_hashes,
+            comparability=comparability,
+            prompts={
+                prompt.prompt_id: (prompt.passed, prompt.judged)
+                for prompt in summary.prompts
+            },
+        )
+
+    @classmethod
+    def of_stored(cls, job: Mapping[str, Any]) -> Self:
+        """Take an entry of `job_summaries` in a summary.json, with its `run_id`.
+
+        What it does not tell is absent, and a gate that needs it says so.
+        """
+        comparability = job.get("comparability") or {}
+        return cls(
+            spec=job["spec"],
+            run_id=job.get("run_id", ""),
+            accuracy=job.get("accuracy"),
+            prompt_hashes=comparability.get("prompts") or {},
+            comparability=comparability,
+            prompts={
+                prompt["prompt_id"]: (prompt["passed"], prompt["judged"])
+                for prompt in job.get("prompts") or ()
+            },
+        )
 
 
 def prompt_differences(now: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
