@@ -151,16 +151,7 @@ def _baseline(job: JobSummary, settings: Settings) -> Baseline | None:
         stored = baseline_of_spec(settings)
     else:
         stored = read_canonical(settings.reports).get(job.phase)
-    if stored is None or stored.get("accuracy") is None:
-        return None
-    comparability = stored.get("comparability") or {}
-    return Baseline(
-        spec=stored["spec"],
-        run_id=stored.get("run_id", ""),
-        accuracy=stored["accuracy"],
-        prompt_hashes=comparability.get("prompts") or {},
-        comparability=comparability,
-    )
+    return None if stored is None else Baseline.of_stored(stored)
 
 
 def _comparability(

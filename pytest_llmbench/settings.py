@@ -17,7 +17,7 @@ from pytest_llmbench.aliases import (
 from pytest_llmbench.calls.request import Limits, Patience, Target
 from pytest_llmbench.errors import SettingsError, SpecError
 from pytest_llmbench.options import DEFAULT_FALLBACK, OPTIONS, Option, OptionTable
-from pytest_llmbench.policy.thresholds import PolicyThresholds
+from pytest_llmbench.policy.thresholds import PolicyThresholds, policy_table
 from pytest_llmbench.prompts.spec import ModelName, Spec, parse_model, parse_spec
 from pytest_llmbench.prompts.variants import VARIANTS
 from pytest_llmbench.prompts.wording import did_you_mean
@@ -245,7 +245,7 @@ def read_settings(
         backoff_call_s=plain["backoff_call"],
         backoff_run_s=plain["backoff_run"],
         aliases=aliases,
-        policy=as_table(values.get("policy", {}), f"{name}: policy"),
+        policy=policy_table(values.get("policy", {}), f"{name}: policy"),
         fallback=str(routing.get("fallback", DEFAULT_FALLBACK)),
         root=config.rootpath,
     )

@@ -81,14 +81,21 @@ def wilson_interval(hits: int, n: int) -> Interval | None:
     >>> wilson_interval(0, 10)
     Interval(low=0.0, high=0.2775327998628892)
     """
-    if n == 0:
-        return None
-    share, z2 = hits / n, Z_95**2
+    return score_interval(hits / n, n, Z_95) if n else None
+
+
+def score_interval(share: float, n: float, z: float) -> Interval:
+    """Return the score interval of a share of n trials at the normal's point z.
+
+    Args:
+        n: above 0; not whole where it is an effective number.
+    """
+    z2 = z**2
     scale = 1 + z2 / n
     centre = (share + z2 / (2 * n)) / scale
-    half = Z_95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / scale
+    half = z * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / scale
     # At the borders the formula gives exactly 0 and 1; rounding would not.
     return Interval(
-        low=0.0 if hits == 0 else centre - half,
-        high=1.0 if hits == n else centre + half,
+        low=0.0 if share == 0 else centre - half,
+        high=1.0 if share == 1 else centre + half,
     )

@@ -136,6 +136,18 @@ class SequentialTest:
         if self._verdict is None:
             self._verdict = self._look()
 
+    def more_runs(self, most: int) -> int | None:
+        """Return about how many more runs make a verdict certain, if all goes on so.
+
+        The greater wealth is taken to keep the rate at which it grew per run.
+        None where it takes more than `most`, and where neither has grown.
+        """
+        log, needed = max(self._for.log, self._against.log), -math.log(self.alpha)
+        if not self._runs or log <= 0:
+            return None
+        more = max(1, math.ceil((needed - log) * self._runs / log))
+        return more if more <= most else None
+
     def to_json(self) -> dict[str, Any]:
         """Return verdict, evidence and limits as plain JSON."""
         return {
@@ -172,12 +184,12 @@ class _Wealth:
             self._logs[index] += math.fsum(
                 count * math.log1p(bet * gain) for gain, count in kinds
             )
-        self._most = max(self._most, self._log)
+        self._most = max(self._most, self.log)
 
     @property
     def now(self) -> float:
         """The wealth; the greatest float where it is beyond all floats."""
-        return math.exp(min(self._log, _GREATEST_LOG))
+        return math.exp(min(self.log, _GREATEST_LOG))
 
     @property
     def p_value(self) -> float:
@@ -185,7 +197,8 @@ class _Wealth:
         return math.exp(-self._most)
 
     @property
-    def _log(self) -> float:
+    def log(self) -> float:
+        """The wealth's natural logarithm."""
         top = max(self._logs)
         return top + math.log(fmean(math.exp(log - top) for log in self._logs))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Self, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeGuard, get_args
 
 from msgspec import Struct
 
@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+Method = Literal["default", "statistical"]
+"""How a candidate is held against the baseline: by medians or by an interval."""
+
+METHODS: Final[tuple[Method, ...]] = get_args(Method)
+
 # Accuracies lie in 0..1, so their population variance is at most 1/4.
-_UPPER: Final[Mapping[str, float]] = {
-    "max_error_rate": 1.0,
-    "max_variance": 0.25,
-    "min_restraint": 1.0,
-    "regression_margin": 1.0,
+_BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
+    "max_error_rate": (0.0, 1.0),
+    "max_variance": (0.0, 0.25),
+    "min_restraint": (0.0, 1.0),
+    "regression_margin": (0.0, 1.0),
+    "non_inferiority_margin": (0.0, 0.5),
+    "confidence": (0.5, 0.999),
 }
 
 
@@ -32,7 +39,13 @@ class PolicyThresholds(Struct, frozen=True, kw_only=True):
         max_variance: population variance of the runs' accuracies.
         min_restraint: restraint score, where the phase has such prompts.
         regression_margin: how far the median accuracy may lie below the
-            baseline's.
+            baseline's; `default` only.
+        method: what the gate against regression goes by.
+        non_inferiority_margin: how far the mean accuracy may lie below the
+            baseline's; `statistical` and `--runs auto`. 0.05 is below one prompt
+            of twelve: a spec that loses one for good is beyond it.
+        confidence: of the interval, both sides together; of `--runs auto`, 1 less
+            the probability of a wrong verdict.
     """
 
     max_error_rate: float = 0.05
@@ -40,6 +53,14 @@ class PolicyThresholds(Struct, frozen=True, kw_only=True):
     max_variance: float = 0.0025
     min_restraint: float = 0.80
     regression_margin: float = 0.0
+    method: Method = "default"
+    non_inferiority_margin: float = 0.05
+    confidence: float = 0.95
+
+    @property
+    def alpha(self) -> float:
+        """The probability of a wrong verdict that `--runs auto` allows."""
+        return 1 - self.confidence
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, object], where: str) -> Self:
@@ -88,16 +109,52 @@ class PolicyThresholds(Struct, frozen=True, kw_only=True):
         return cls.from_mapping({**general, **phases.get(phase, {})}, where)
 
 
+def policy_table(value: object, where: str) -> dict[str, Any]:
+    """Return the policy's settings; a plain word is the method.
+
+    Args:
+        where: the setting's name for messages, as `llmbench.toml: policy`.
+
+    Raises:
+        SettingsError: it is neither a table nor a method's name.
+
+    >>> policy_table("statistical", "policy")
+    {'method': 'statistical'}
+    """
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, str):
+        names = " or ".join(map(repr, METHODS))
+        msg = f"{where} must be a table, {names}, not {value!r}"
+        raise SettingsError(msg)
+    fault = _method_fault(value)
+    if fault:
+        msg = f"{where}: {fault}"
+        raise SettingsError(msg)
+    return {"method": value}
+
+
 def _fault(key: str, value: object, known: Sequence[str]) -> str:
     if key not in known:
         return f"unknown key {key!r}{did_you_mean(key, known)}"
+    if key == "method":
+        return _method_fault(value)
     if key == "min_runs":
         is_right = type(value) is int and value >= 1
         bounds = "a whole number from 1"
     else:
-        is_right = _is_number(value) and 0 <= value <= _UPPER[key]
-        bounds = f"a number from 0 to {_UPPER[key]:g}"
+        low, high = _BOUNDS[key]
+        is_right = _is_number(value) and low <= value <= high
+        bounds = f"a number from {low:g} to {high:g}"
     return "" if is_right else f"{key} must be {bounds}, not {value!r}"
+
+
+def _method_fault(value: object) -> str:
+    if value in METHODS:
+        return ""
+    if isinstance(value, str):
+        return f"unknown method {value!r}{did_you_mean(value, METHODS)}"
+    return f"method must be {' or '.join(map(repr, METHODS))}, not {value!r}"
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.request import WarmupResult
     from pytest_llmbench.checks.verdict import FailureMode
     from pytest_llmbench.policy.decision import Decision
-    from pytest_llmbench.policy.gates import GateResult
+    from pytest_llmbench.policy.gate import GateResult
 
 LETTERS: Final[Mapping[str | None, str]] = {
     "pass": "P",

@@ -19,11 +19,11 @@ from pytest_llmbench.policy.baseline import (
 from pytest_llmbench.policy.gates import (
     evaluate_gates,
     evidence_gate,
-    regression_gate,
     restraint_gate,
     samples_gate,
     variance_gate,
 )
+from pytest_llmbench.policy.regression import regression_gate
 from pytest_llmbench.policy.thresholds import PolicyThresholds
 
 if TYPE_CHECKING:

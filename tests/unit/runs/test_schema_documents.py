@@ -17,7 +17,7 @@ from pytest_llmbench.errors import CallError
 from pytest_llmbench.option_values import GATES
 from pytest_llmbench.policy.decision import DecisionWord
 from pytest_llmbench.policy.feedback import Action
-from pytest_llmbench.policy.gates import GateName
+from pytest_llmbench.policy.gate import GateName
 from pytest_llmbench.policy.guard import FindingKind, Level, Unit
 from pytest_llmbench.policy.thresholds import PolicyThresholds
 from pytest_llmbench.runs.record import Outcome
