@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 SequentialVerdict = Literal["not_worse", "worse"]
 """What the runs have shown of the candidate, beside the margin."""
 
-BETS: Final = (0.04, 0.08, 0.15, 0.25, 0.4, 0.6, 0.95)
+BETS: Final = (0.1, 0.2, 0.35, 0.55, 0.75, 0.95)
 """The fixed grid of lambdas, as parts of the greatest that is allowed.
 
 Small bets win where prompts are noisy, great ones where nothing scatters.

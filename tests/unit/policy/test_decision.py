@@ -115,6 +115,8 @@ def test_decision_json() -> None:
         "comparison": "<=",
         "margin": 0.0025 - 5 / 392,
         "reason": "variance 0.01276 is above 0.0025 over 7 runs",
+        "code": "variance_too_high",
+        "more_runs": None,
         "applies": True,
         "otherwise": "HOLD",
     }
@@ -186,10 +188,13 @@ def test_the_decision_follows_from_the_gates(
     found = decide(summary, thresholds, before, {})
     failed = [gate for gate in found.gates if not gate.passed]
     assert (found.decision == "PROMOTE") == (not failed)
+    assert found.code in {"promoted", "no_baseline"} or failed
     if failed:
         first = failed[0]
+        assert found.code == first.code
         assert (found.decision, found.decided_by) == (first.otherwise, first.name)
     for gate in found.gates:
+        assert (gate.code is None) == gate.passed
         if gate.passed and gate.applies:
             assert gate.margin is not None
             assert gate.margin >= -1e-12

@@ -15,11 +15,11 @@ from pytest_llmbench.checks.verdict import Behaviour
 from pytest_llmbench.cli import main
 from pytest_llmbench.errors import CallError
 from pytest_llmbench.option_values import GATES
-from pytest_llmbench.policy.decision import DecisionWord
+from pytest_llmbench.policy.decision import DecisionWord, PromotionCode
 from pytest_llmbench.policy.feedback import Action
-from pytest_llmbench.policy.gate import GateName
+from pytest_llmbench.policy.gate import GateCode, GateName
 from pytest_llmbench.policy.guard import FindingKind, Level, Unit
-from pytest_llmbench.policy.thresholds import PolicyThresholds
+from pytest_llmbench.policy.thresholds import METHODS, PolicyThresholds
 from pytest_llmbench.runs.record import Outcome
 from pytest_llmbench.runs.schemas import SCHEMAS, load_schema
 
@@ -108,6 +108,13 @@ def test_an_unknown_schema() -> None:
         ("summary", "$defs/outcome_or_none", (*OUTCOMES, None)),
         ("summary", "$defs/pattern_kind", PATTERNS),
         ("summary", "$defs/gate_name", get_args(GateName)),
+        ("summary", "$defs/gate_code", get_args(GateCode)),
+        (
+            "summary",
+            "$defs/decision/properties/code/anyOf/1",
+            get_args(PromotionCode),
+        ),
+        ("config", "$defs/limits/properties/method", METHODS),
         ("summary", "$defs/decision/properties/decision", get_args(DecisionWord)),
         (
             "summary",
@@ -143,7 +150,7 @@ def test_words_are_the_codes(name: str, place: str, words: tuple[object, ...]) -
     """A list of words in a schema is the code's own list."""
     found: Any = load_schema(name)
     for step in place.split("/"):
-        found = found[step]
+        found = found[int(step)] if step.isdecimal() else found[step]
     assert sorted(map(str, found["enum"])) == sorted(map(str, words))
 
 

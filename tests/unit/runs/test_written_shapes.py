@@ -21,7 +21,7 @@ from pytest_llmbench.checks.verdict import Behaviour, CheckResult, FailureMode
 from pytest_llmbench.policy.baseline import Baseline
 from pytest_llmbench.policy.decision import decide
 from pytest_llmbench.policy.feedback import RunEvidence, harness_feedback
-from pytest_llmbench.policy.thresholds import PolicyThresholds
+from pytest_llmbench.policy.thresholds import METHODS, PolicyThresholds
 from pytest_llmbench.runs.record import Attempt, Fault, Outcome, Record
 from pytest_llmbench.runs.schemas import load_schema
 
@@ -231,11 +231,19 @@ def test_every_summary_and_decision_is_valid(
     base = (
         None
         if accuracy is None
-        else Baseline(spec="b", run_id="r", accuracy=accuracy, prompt_hashes=hashes)
+        else Baseline(
+            spec="b",
+            run_id="r",
+            accuracy=accuracy,
+            prompt_hashes=hashes,
+            prompts=dict.fromkeys(hashes, (2, 3)),
+        )
     )
-    decision = decide(summary, PolicyThresholds(), base, {"num_ctx": 4096})
     assert faults(JOB, summary.to_json()) == []
-    assert faults(DECISION, decision.to_json()) == []
+    for method in METHODS:
+        limits = PolicyThresholds(method=method)
+        decision = decide(summary, limits, base, {"num_ctx": 4096})
+        assert faults(DECISION, decision.to_json()) == []
     assert faults(VARIANCE, variance_report([summary])) == []
 
 
