@@ -36,7 +36,7 @@ DRAWS: Final = 2000
 EFFECTS: Final = (-0.10, -0.05, 0.0, 0.05, 0.10)
 RUNS: Final = (3, 5, 7)
 _HEAD: Final = (
-    "policy", "runs", *(f"{100 * effect:+.0f} points" for effect in EFFECTS)
+    "policy", "runs", *(f"{100 * e:+.0f} points" if e else "equal" for e in EFFECTS)
 )  # fmt: skip
 _NOTE: Final = (
     "Cells: PROMOTE / HOLD / REJECT in % of the loops of an effect (in brackets the"

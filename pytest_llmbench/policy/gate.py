@@ -28,7 +28,7 @@ GateCode = Literal[
     "restraint_not_judged",
     "restraint_too_low",
 ]
-"""Why a gate fails, in a word for programs; docs/decisions.md tells of each."""
+"""Why a gate fails, in a word for programs; docs/policy.md tells of each."""
 
 
 class GateResult(Struct, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.analysis.summary import JobSummary
     from pytest_llmbench.policy.decision import Decision
     from pytest_llmbench.policy.thresholds import PolicyThresholds
+    from pytest_llmbench.runs.record import Outcome
 
 PROMPTS: Final = 12
 COLD_RUNS: Final = 2
@@ -122,7 +123,7 @@ def summary_of(grid: Grid) -> JobSummary:
     )
     passed = sum(run.passed for run in runs)
     trials = len(grid) * PROMPTS
-    words = {True: "pass", False: "fail"}
+    words: tuple[Outcome, Outcome] = ("fail", "pass")
     return replace(
         _TEMPLATE,
         plan=replace(_TEMPLATE.plan, runs=len(grid)),

@@ -151,6 +151,11 @@ def test_wrong_options(bench: Bench, options: tuple[str, ...], words: str) -> No
         ("[models.a]\nprovider = 'ollama'", "models.a lacks the key 'model'"),
         ("[routing]\nx = 1", "unknown key 'x'"),
         ("models = 3", "must be a table, not 3"),
+        (
+            "policy = 'statistcal'",
+            "unknown method 'statistcal'; did you mean 'statistical'?",
+        ),
+        ("policy = 3", "policy must be a table, 'default' or 'statistical', not 3"),
     ],
 )
 def test_wrong_settings_file(bench: Bench, toml: str, words: str) -> None:

@@ -45,7 +45,7 @@ def test_equal_and_steady_passes_from_seven_runs_on() -> None:
     assert (gate.code, gate.more_runs) == (None, None)
     assert gate.limit == -0.05
     assert gate.observed == pytest.approx(-0.0437, abs=1e-4)
-    assert gate.margin == gate.observed - gate.limit
+    assert gate.margin == pytest.approx(0.05 - 0.0437, abs=1e-4)
     assert gate.reason == (
         "mean accuracy less the baseline's +0, 95 % interval -0.04373 to +0.04373:"
         " not below -0.05"
