@@ -48,6 +48,15 @@ def test_a_verdict_stays(runs: list[list[int]]) -> None:
         assert test.verdict == first
 
 
+def test_the_first_verdict_counts() -> None:
+    """A candidate that was certainly worse is not saved by what comes after."""
+    test = SequentialTest(0.05, 0.05)
+    test.add_run([-1] * 12)
+    test.add_run([1] * 48)
+    assert test.p_not_worse <= test.alpha
+    assert test.verdict == "worse"
+
+
 def test_it_looks_after_whole_runs_only() -> None:
     """A wealth that was high within a run, and is not at its end, decides nothing."""
     together = SequentialTest(0.05, 0.05)
