@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmbench.bars import bars
-from pytest_llmbench.guarding import guard
+from pytest_llmbench.guarding import guard, preflight
 from pytest_llmbench.items import PromptItem
 from pytest_llmbench.masking import masked_text
 from pytest_llmbench.report.guard import header_lines
@@ -16,25 +16,45 @@ from pytest_llmbench.retries import retry_lines
 from pytest_llmbench.signals import heed_sigterm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from pytest_llmbench.axis import Axis
     from pytest_llmbench.plan import Trial
     from pytest_llmbench.session import BenchSession
 
 
-def arrange(items: list[pytest.Item]) -> None:
-    """Order trials model by model.
+def arrange(items: list[pytest.Item], axis: Axis) -> None:
+    """Order trials model by model; where specs are the axis, run by run.
 
     Sorting is stable: within a model, suite files keep their order, and within
     a suite, runs and prompts theirs. Other items keep their places.
     """
     places = [i for i, item in enumerate(items) if isinstance(item, PromptItem)]
     trials = [item for item in items if isinstance(item, PromptItem)]
-    models = list(dict.fromkeys(item.trial.job.model for item in trials))
-    ranks = {model: rank for rank, model in enumerate(models)}
-    trials.sort(key=lambda item: ranks[item.trial.job.model])
+    if axis:
+        turns = _turns(axis)
+        trials.sort(key=lambda item: (item.trial.run, turns(item.trial)))
+    else:
+        models = list(dict.fromkeys(item.trial.job.model for item in trials))
+        ranks = {model: rank for rank, model in enumerate(models)}
+        trials.sort(key=lambda item: ranks[item.trial.job.model])
     for place, item in zip(places, trials, strict=True):
         items[place] = item
+
+
+def _turns(axis: Axis) -> Callable[[Trial], tuple[int, int]]:
+    """Say of a trial in which place of its run its phase and its spec have a turn."""
+    places = {
+        str(spec): (rank, place, len(specs))
+        for rank, specs in enumerate(map(axis.specs, axis.phases))
+        for place, spec in enumerate(specs)
+    }
+
+    def turn(trial: Trial) -> tuple[int, int]:
+        rank, place, count = places[trial.job.spec_text]
+        return rank, (place - trial.run + 1) % count
+
+    return turn
 
 
 def refuse(session: BenchSession, items: list[pytest.Item], fault: str) -> None:
@@ -75,7 +95,7 @@ def start(session: BenchSession, items: list[pytest.Item]) -> str:
         return ""
     specs = list(dict.fromkeys(trial.spec for trial in trials))
     models = dict.fromkeys(spec.model for spec in specs)
-    return session.preflight(specs) or guard(session, models)
+    return preflight(session, specs) or guard(session, models)
 
 
 def _resume_fault(session: BenchSession, left: Sequence[Trial]) -> str:
@@ -101,6 +121,7 @@ def plan_lines(session: BenchSession, items: Sequence[pytest.Item]) -> list[str]
     trials = _trials(items)
     if not trials:
         return []
+    axis = session.settings.axis
     specs = {str(trial.spec) for trial in trials}
     prompts = {(trial.suite.name, trial.prompt.id) for trial in trials}
     runs = {trial.run for trial in trials}
@@ -109,17 +130,35 @@ def plan_lines(session: BenchSession, items: Sequence[pytest.Item]) -> list[str]
         counted(len(prompts), "prompt"),
         counted(len(runs), "run"),
     ))
-    warm = "on" if session.settings.warm_up else "off"
+    warm = "by spec" if axis else "on" if session.settings.warm_up else "off"
     line = f"llmbench: {counts} = {counted(len(trials), 'trial')}; warm-up {warm}"
     retries = () if session.settings.replay else {t.spec.retries for t in trials}
     lines = [
         line,
+        *_axis_lines(session),
         *_resumed_lines(session, len(trials)),
         *retry_lines(session.config, retries),
         f"llmbench: records go to {session.settings.shown(session.folder.path)}",
         *header_lines(session.ledger.sighting, session.trials.left_out()),
     ]
     return [masked_text(line) for line in lines]
+
+
+def _axis_lines(session: BenchSession) -> list[str]:
+    """Say what is held against what, and which suites have no candidate."""
+    settings = session.settings
+    axis = settings.axis
+    lines = [f"llmbench: baseline {spec}" for spec in axis.baselines]
+    lines += [f"llmbench: candidate {spec}" for spec in axis.candidates]
+    for suite in session.suites if axis else ():
+        if suite.phase not in axis.phases:
+            phase = f"no candidate is of phase {suite.phase}"
+            lines.append(f"llmbench: suite {suite.name} is not run: {phase}")
+    if settings.cold_start != "never":
+        when = {"spec": "each spec's first run", "run": "each run of each spec"}
+        told = f"before {when[settings.cold_start]}"
+        lines.append(f"llmbench: local models are unloaded {told}")
+    return lines
 
 
 def _resumed_lines(session: BenchSession, trials: int) -> list[str]:

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from pytest_llmbench.analysis.spent import Spending, Spent, spending, spent_on
 from pytest_llmbench.analysis.summary import summarise_all, variance_report
+from pytest_llmbench.contest import contenders, new_canonical
 from pytest_llmbench.opening import inventory_json
-from pytest_llmbench.policy.baseline import Baseline
-from pytest_llmbench.policy.decision import decide, gate_met
+from pytest_llmbench.policy.decision import gate_met
 from pytest_llmbench.policy.feedback import RunEvidence, harness_feedback
 from pytest_llmbench.report.calls import run_notes
 from pytest_llmbench.report.guard import left_out_note, warnings
@@ -19,12 +19,7 @@ from pytest_llmbench.report.markdown import markdown
 from pytest_llmbench.report.view import RunView, job_view
 from pytest_llmbench.runs.folder import RESULTS, write_json
 from pytest_llmbench.runs.inventory import snapshot
-from pytest_llmbench.runs.stored import (
-    newest_job,
-    newest_summaries,
-    read_canonical,
-    update_canonical,
-)
+from pytest_llmbench.runs.stored import newest_summaries, update_canonical
 from pytest_llmbench.spending import terms_by_name
 
 if TYPE_CHECKING:
@@ -34,8 +29,9 @@ if TYPE_CHECKING:
     from pytest_llmbench.analysis.cost import Terms
     from pytest_llmbench.analysis.summary import JobSummary
     from pytest_llmbench.calls.request import WarmupResult
+    from pytest_llmbench.contest import Canonical, Contender
     from pytest_llmbench.ledger import Ledger
-    from pytest_llmbench.policy.decision import Decision
+    from pytest_llmbench.report.view import JobView
     from pytest_llmbench.settings import Settings
 
 SCHEMA_VERSION: Final = 1
@@ -46,11 +42,11 @@ class Conclusion(Struct, frozen=True, kw_only=True):
     """What the run came to.
 
     Attributes:
+        contenders: every spec on every suite, in the order of the plan.
         gate_is_met: None where `--gate` asks for nothing.
     """
 
-    summaries: tuple[JobSummary, ...]
-    decisions: tuple[Decision, ...]
+    contenders: tuple[Contender, ...]
     gate_is_met: bool | None
     view: RunView
     spending: Spending
@@ -66,30 +62,24 @@ def conclude(ledger: Ledger, settings: Settings, now: datetime) -> Conclusion:
     summaries = summarise_all(ledger.records(), ledger.plans(), terms)
     spent = _spending(ledger, settings, summaries, terms)
     keys = [_comparability(job, ledger, inventory) for job in summaries]
-    decisions = tuple(
-        decide(job, settings.thresholds(job.phase), _baseline(job, settings), key)
-        for job, key in zip(summaries, keys, strict=True)
-    )
+    found = contenders(summaries, keys, settings, ledger.folder.run_id)
+    canonical = new_canonical(found, settings)
+    decisions = tuple(one.decision for one in found if one.decision is not None)
     met = gate_met(_gate_mode(settings.gate), decisions)
     view = RunView(
         run_id=ledger.folder.run_id,
-        jobs=tuple(
-            job_view(
-                job,
-                decision,
-                ledger.warmup(job.model),
-                calls_at_once=_calls_at_once(job.model, settings),
-            )
-            for job, decision in zip(summaries, decisions, strict=True)
-        ),
+        jobs=tuple(_job_view(one, ledger, settings) for one in found),
         gate=_gate_text(settings.gate, met),
         gate_is_met=met,
         files=_files(ledger, settings),
-        notes=(*_notes(ledger), *run_notes(summaries, spent, ledger.folder.run_id)),
+        notes=(
+            *_notes(ledger),
+            *run_notes(summaries, spent, ledger.folder.run_id),
+            *canonical.notes,
+        ),
     )
     conclusion = Conclusion(
-        summaries=summaries,
-        decisions=decisions,
+        contenders=found,
         gate_is_met=met,
         view=view,
         spending=spent,
@@ -98,13 +88,23 @@ def conclude(ledger: Ledger, settings: Settings, now: datetime) -> Conclusion:
         return conclusion
     ledger.folder.write_json("config.json", ledger.config_json(settings, now))
     ledger.folder.write_json("inventory.json", inventory)
-    summary = _summary_json(ledger, conclusion, keys)
+    summary = _summary_json(ledger, conclusion)
     ledger.folder.write_json("summary.json", summary)
     ledger.folder.write_text("summary.md", markdown(view))
     if settings.replay is None:
-        _promote(settings, conclusion, summary)
+        _promote(settings, canonical, summary)
         _write_feedback(settings)
     return conclusion
+
+
+def _job_view(one: Contender, ledger: Ledger, settings: Settings) -> JobView:
+    job = one.job
+    return job_view(
+        job,
+        one.decision,
+        ledger.warmup(job.model, job.spec),
+        calls_at_once=_calls_at_once(job.model, settings),
+    )
 
 
 def _calls_at_once(name: str, settings: Settings) -> int:
@@ -138,22 +138,6 @@ def _spending(
     return spending(jobs, records, spent, terms, settings.max_cost_usd)
 
 
-def baseline_of_spec(settings: Settings) -> dict[str, Any] | None:
-    """Return the newest stored job of `--baseline`; None if it is stored nowhere."""
-    return newest_job(settings.reports, str(settings.baseline))
-
-
-def _baseline(job: JobSummary, settings: Settings) -> Baseline | None:
-    """Take `--baseline` where it is of this phase, else the canonical spec."""
-    chosen = settings.baseline
-    stored: dict[str, Any] | None
-    if chosen is not None and chosen.phase == job.phase:
-        stored = baseline_of_spec(settings)
-    else:
-        stored = read_canonical(settings.reports).get(job.phase)
-    return None if stored is None else Baseline.of_stored(stored)
-
-
 def _comparability(
     job: JobSummary, ledger: Ledger, inventory: dict[str, Any]
 ) -> dict[str, Any]:
@@ -177,10 +161,9 @@ def _comparability(
     }
 
 
-def _summary_json(
-    ledger: Ledger, conclusion: Conclusion, keys: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
-    jobs = conclusion.summaries
+def _summary_json(ledger: Ledger, conclusion: Conclusion) -> dict[str, Any]:
+    found = conclusion.contenders
+    jobs = [one.job for one in found]
     warmups = [warmup.to_json() for warmup in ledger.warmups]
     return {
         "schema_version": SCHEMA_VERSION,
@@ -193,11 +176,13 @@ def _summary_json(
             for run in job.runs
         ],
         "job_summaries": [
-            {**job.to_json(), "comparability": key}
-            for job, key in zip(jobs, keys, strict=True)
+            {**one.job.to_json(), "role": one.role, "comparability": one.comparability}
+            for one in found
         ],
         "variance": variance_report(jobs),
-        "policy_decisions": [decision.to_json() for decision in conclusion.decisions],
+        "policy_decisions": [
+            one.decision.to_json() for one in found if one.decision is not None
+        ],
         "spending": conclusion.spending.to_json(),
         "gate_is_met": conclusion.gate_is_met,
         "replay_of": ledger.replay_of,
@@ -213,28 +198,17 @@ def _resumed(ledger: Ledger) -> dict[str, Any] | None:
     return {"times": len(ledger.resumed), "trials_before": before}
 
 
-def _promote(
-    settings: Settings, conclusion: Conclusion, summary: dict[str, Any]
-) -> None:
-    """Make the best promoted spec of each phase its canonical baseline.
-
-    A spec promoted against a `--baseline` of the user's choice has not beaten
-    the canonical one, and leaves it.
-    """
-    if settings.baseline is not None:
-        return
-    best: dict[str, tuple[tuple[float, float], dict[str, Any]]] = {}
-    jobs = summary["job_summaries"]
-    for job, decision, stored in zip(
-        conclusion.summaries, conclusion.decisions, jobs, strict=True
-    ):
-        if not decision.becomes_canonical:
-            continue
-        rank = (job.accuracy or 0.0, -(job.latency.e2e_ms.p50 or 0.0))
-        if job.phase not in best or rank > best[job.phase][0]:
-            best[job.phase] = (rank, {**stored, "run_id": summary["run_id"]})
-    if best:
-        changed = {phase: stored for phase, (_, stored) in best.items()}
+def _promote(settings: Settings, canonical: Canonical, summary: dict[str, Any]) -> None:
+    """Write the entries of job_summaries that become canonical baselines."""
+    entries = {(job["spec"], job["suite"]): job for job in summary["job_summaries"]}
+    changed = {
+        phase: {
+            **entries[one.job.spec, one.job.suite],
+            "run_id": summary["run_id"],
+        }
+        for phase, one in canonical.jobs.items()
+    }
+    if changed:
         update_canonical(settings.reports, changed)
 
 
@@ -294,6 +268,12 @@ def _notes(ledger: Ledger) -> Iterator[str]:
     for warmup in warmups:
         if warmup.status == "failed":
             yield f"warm-up of {warmup.model} failed: {warmup.detail}"
+        if warmup.unloaded is False:
+            before = f"before run {warmup.run} of '{warmup.spec}'"
+            yield (
+                f"{warmup.model} could not be unloaded {before}, which so began from"
+                f" whatever state it was in: {warmup.unload_fault}"
+            )
     yield from map(left_out_note, ledger.left_out)
     yield from _other_builds(ledger)
     yield from ledger.notes

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmbench.masking import masked_text
 from pytest_llmbench.policy.guard import machine_of, sighting
 from pytest_llmbench.report.guard import busy_fault, header_lines
+from pytest_llmbench.retries import retry_delay_s
 from pytest_llmbench.signals import heed_sigterm
 from pytest_llmbench.units import Units, plain_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_llmbench.calls.engine import Engine
     from pytest_llmbench.calls.request import Target
+    from pytest_llmbench.errors import CallError
     from pytest_llmbench.policy.guard import Sighting
-    from pytest_llmbench.prompts.spec import ModelName
+    from pytest_llmbench.prompts.spec import ModelName, Spec
     from pytest_llmbench.session import BenchSession
 
 
@@ -54,7 +57,7 @@ def guard_workers(
     fault = ""
     if is_seat_shared:
         specs = session.settings.specs("")
-        fault = session.preflight([spec for spec in specs if spec.model in models])
+        fault = preflight(session, [spec for spec in specs if spec.model in models])
     fault = fault or guard(session, models)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None and not fault:
@@ -63,6 +66,34 @@ def guard_workers(
         for line in header_lines(session.ledger.sighting, left_out):
             reporter.write_line(masked_text(line))
     return fault
+
+
+def preflight(session: BenchSession, specs: Sequence[Spec]) -> str:
+    """Return why no model at all can be asked; empty if one can.
+
+    A server that may be starting is tried as often as a trial would be.
+    """
+    faults = _model_faults(session, specs)
+    for _ in range(max((spec.retries for spec in specs), default=0)):
+        if not any(fault.is_retried for fault in faults):
+            break
+        time.sleep(retry_delay_s(session.config))
+        faults = _model_faults(session, specs)
+    for spec in [] if faults else specs:
+        if len(session.settings.targets(spec.model)) > 1:
+            session.trials.check(spec)  # the header names those that are not there
+    return "\n".join(dict.fromkeys(map(str, faults)))
+
+
+def _model_faults(session: BenchSession, specs: Sequence[Spec]) -> list[CallError]:
+    """Return why each model can't be asked; nothing as soon as one can."""
+    faults: list[CallError] = []
+    for spec in specs:
+        fault = session.trials.check(spec)
+        if fault is None:
+            return []
+        faults.append(fault)
+    return faults
 
 
 def _models(session: BenchSession, nodeids: Iterable[str]) -> list[ModelName]:

@@ -219,6 +219,7 @@ class PromptItem(pytest.Function):
         if self._earlier:
             trials.try_again(self.trial)
         super().setup()
+        trials.begin_cold(self.trial)
         warm: Any = self.funcargs["llmbench_warmup"]
         warm(self.trial)
         dialogue = self._dialogue = trials.ask(self.trial, self.position)

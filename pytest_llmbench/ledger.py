@@ -32,7 +32,7 @@ class Ledger:
 
     Attributes:
         facts: plain JSON, one of each model and server.
-        warmups: results, one of each model and server.
+        warmups: results, one of each model and server, or of each turn of a spec.
         options: sampling options by spec, `VARIES` where its prompts differ.
         before: the machine's snapshot from before the first trial.
         sighting: what was seen of servers and machine then; None if not looked at.
@@ -58,7 +58,7 @@ class Ledger:
         self._open: set[str] = set()
         self._facts: dict[tuple[str, ...], dict[str, Any]] = {}
         self._left_out: dict[tuple[str, str], LeftOut] = {}
-        self._warmups: dict[tuple[str, str], WarmupResult] = {}
+        self._warmups: dict[tuple[str, str, str, int], WarmupResult] = {}
         self.options: dict[str, dict[str, Any]] = {}
         self.before: dict[str, Any] | None = None
         self.sighting: Sighting | None = None
@@ -107,9 +107,10 @@ class Ledger:
         values = [one[name] for one in self.facts if one["model"] == model]
         return sorted({value for value in values if value})
 
-    def warmup(self, model: str) -> WarmupResult | None:
-        """Return how warming a model went first; None if it never came to it."""
-        return next((one for one in self.warmups if one.model == model), None)
+    def warmup(self, model: str, spec: str) -> WarmupResult | None:
+        """Return how warming a model for a spec went first; None if it never did."""
+        found = (one for one in self.warmups if one.model == model)
+        return next((one for one in found if one.spec in {"", spec}), None)
 
     def go_on(self, resumption: Resumption, now: datetime) -> None:
         """Take over what the run had come to when it was interrupted."""
@@ -173,9 +174,10 @@ class Ledger:
     def _take_warmup(self, warmup: WarmupResult) -> None:
         """Keep a model's first warm-up; a failed one makes way for the next.
 
+        Specs that are warmed one by one have each their own.
         One that fails when a run goes on is a note.
         """
-        key = (warmup.model, warmup.server)
+        key = (warmup.model, warmup.server, warmup.spec, warmup.run)
         before = self._warmups.get(key)
         if before is None or before.status == "failed":
             self._warmups[key] = warmup

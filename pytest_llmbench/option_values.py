@@ -13,7 +13,9 @@ _DAY_S: Final = 86_400
 _MOST_USD: Final = 1_000_000
 MAX_RETRIES: Final = 100
 FAIL_FAST: Final = 3
+AUTO_RUNS: Final = 20
 GATES: Final = ("none", "promote", "no-reject")
+COLD_STARTS: Final = ("never", "spec", "run")
 
 
 def read_names(value: object) -> tuple[str, ...]:
@@ -45,6 +47,22 @@ def read_count(value: object) -> int:
         msg = "a whole number from 1"
         raise ValueError(msg)
     return number
+
+
+def read_runs(value: object) -> tuple[int, bool]:
+    """Read how many runs, at most, and whether they end once all is certain.
+
+    >>> read_runs("7"), read_runs("auto"), read_runs("auto:50")
+    ((7, False), (20, True), (50, True))
+    """
+    word, colon, most = str(value).partition(":")
+    try:
+        if word == "auto":
+            return (read_count(most) if colon else AUTO_RUNS), True
+        return read_count(value), False
+    except ValueError:
+        msg = "a whole number from 1, or auto or auto:MAX"
+        raise ValueError(msg) from None
 
 
 def _is_digits(text: str) -> bool:
@@ -127,6 +145,32 @@ def read_gate(value: object) -> str:
         msg = "one of " + ", ".join(GATES)
         raise ValueError(msg)
     return str(value)
+
+
+def read_cold_start(value: object) -> str:
+    """Read one of `COLD_STARTS`."""
+    if value not in COLD_STARTS:
+        msg = "one of " + ", ".join(COLD_STARTS)
+        raise ValueError(msg)
+    return str(value)
+
+
+def read_specs(value: object) -> tuple[str, ...]:
+    r"""Read specs from a list, or from a text with one in each line.
+
+    >>> read_specs("a / atomic / text\n b / atomic / text")
+    ('a / atomic / text', 'b / atomic / text')
+    """
+    parts = value if isinstance(value, list) else [value]
+    if not all(isinstance(part, str) for part in parts):
+        msg = "a text or a list of texts"
+        raise ValueError(msg)
+    lines = [line.strip() for part in parts for line in str(part).splitlines()]
+    specs = tuple(dict.fromkeys(line for line in lines if line))
+    if not specs:
+        msg = "at least one spec"
+        raise ValueError(msg)
+    return specs
 
 
 def read_text(value: object) -> str:

@@ -15,11 +15,14 @@ from msgspec import Struct
 
 from pytest_llmbench.option_values import (
     FAIL_FAST,
+    read_cold_start,
     read_count,
     read_gate,
     read_names,
     read_retries,
+    read_runs,
     read_seconds,
+    read_specs,
     read_streak,
     read_switch,
     read_text,
@@ -78,9 +81,10 @@ OPTIONS: Final = (
     ),
     Option(
         "runs",
-        read_count,
-        1,
-        "passes over all prompts, each with its own seed (default: 1)",
+        read_runs,
+        (1, False),
+        "passes over all prompts, each with its own seed (default: 1); auto:MAX ends"
+        " them once each candidate is known to be worse or not (auto: 20 at most)",
         "--runs",
         "N",
     ),
@@ -172,6 +176,24 @@ OPTIONS: Final = (
         " one of the phase)",
         "--baseline",
         "SPEC",
+    ),
+    Option(
+        "candidate",
+        read_specs,
+        (),
+        "spec to run side by side with the baseline, run by run; repeat",
+        "--candidate",
+        "SPEC",
+        is_list=True,
+    ),
+    Option(
+        "cold_start",
+        read_cold_start,
+        None,
+        "unload the model before each spec's first run, or before each run (default:"
+        " spec with --candidate, else never)",
+        "--cold-start",
+        "{never,spec,run}",
     ),
     Option(
         "gate",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from pytest_llmbench.analysis.summary import JobPlan
+from pytest_llmbench.axis import rotated
 from pytest_llmbench.units import label
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.prompts.spec import Spec
     from pytest_llmbench.prompts.suite import Prompt, Suite
+    from pytest_llmbench.settings import Settings
 
 
 class Job:
@@ -22,18 +24,20 @@ class Job:
     Attributes:
         nodeid: the suite file's pytest node id.
         spec_text: the spec as it is stored.
-        label: the part of an id that names the spec: model and variant.
+        label: the part of an id that names the spec; see `units.label`.
     """
 
     __slots__ = ("_seeds", "label", "model", "nodeid", "spec", "spec_text", "suite")
 
-    def __init__(self, nodeid: str, spec: Spec, suite: Suite) -> None:
+    def __init__(
+        self, nodeid: str, spec: Spec, suite: Suite, *, has_flags: bool = False
+    ) -> None:
         self.nodeid = nodeid
         self.spec = spec
         self.suite = suite
         self.spec_text = str(spec)
         self.model = str(spec.model)
-        self.label = label(spec)
+        self.label = label(spec, has_flags=has_flags)
         self._seeds: dict[int, int] = {}
 
     def seed(self, run: int) -> int:
@@ -78,6 +82,31 @@ class Trial(Struct, frozen=True):
     def seed(self) -> int:
         """The sampling seed sent with every call of this trial."""
         return self.job.seed(self.run)
+
+
+def jobs_of(nodeid: str, suite: Suite, settings: Settings) -> list[Job]:
+    """Return what runs on a suite: specs of its phase, the baseline first."""
+    has_flags = bool(settings.axis)
+    specs = settings.specs(suite.phase)
+    return [Job(nodeid, spec, suite, has_flags=has_flags) for spec in specs]
+
+
+def ordered_trials(
+    jobs: Sequence[Job], prompts: Sequence[Prompt], runs: int, *, is_interleaved: bool
+) -> list[Trial]:
+    """Return a suite's trials in the order of measurement.
+
+    Args:
+        is_interleaved: run by run and in it spec by spec, beginning with another spec
+            each time; else spec by spec and in it run by run.
+    """
+    numbers = range(1, runs + 1)
+    turns = (
+        [(job, run) for run in numbers for job in rotated(jobs, run)]
+        if is_interleaved
+        else [(job, run) for job in jobs for run in numbers]
+    )
+    return [Trial(job, prompt, run) for job, run in turns for prompt in prompts]
 
 
 def job_plans(trials: Sequence[Trial]) -> list[JobPlan]:

@@ -112,14 +112,14 @@ class BenchHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Stop on wrong input; order trials model by model."""
+        """Stop on wrong input; bring trials into their order."""
         if self._session is not None:
             from pytest_llmbench.collection import arrange, refuse
 
             fault = self._session.check_collection()
             if fault:
                 refuse(self._session, items, fault)
-            arrange(items)
+            arrange(items, self._session.settings.axis)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:

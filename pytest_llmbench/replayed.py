@@ -46,6 +46,10 @@ class ReplayTrials(Trials):
         return None
 
     @override
+    def begin_cold(self, trial: Trial) -> None:
+        """Unload nothing."""
+
+    @override
     def prepare(self, trial: Trial) -> WarmupResult | None:
         """Warm nothing."""
         return None

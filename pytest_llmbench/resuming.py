@@ -38,6 +38,8 @@ BOUND: Final = {
     "stall_timeout_s": "stall_timeout",
     "keep_alive_s": "keep_alive",
     "num_predict": "num_predict",
+    "candidates": "candidate",
+    "cold_start": "cold_start",
 }
 """Settings that shape a measurement, with their options: one run has one value."""
 
@@ -182,10 +184,16 @@ def resumed_settings(
         raise SettingsError(msg)
     names = {**BOUND, **KEPT}
     stored = {key: before[field] for field, key in names.items() if field in before}
+    stored["baselines"] = before.get("baselines", ())
+    if before.get("runs_auto"):
+        stored["runs"] = f"auto:{before['runs']}"
     _check_aliases(run, today)
     settings = read_settings(config, variants, stored)
     values = settings.to_json()
-    for field, key in BOUND.items():
+    bound = {**BOUND, "runs_auto": "runs"}
+    if before.get("candidates"):
+        bound["baseline"] = "baseline"  # it is asked, too
+    for field, key in bound.items():
         if field in before and _plain(values[field]) != _plain(before[field]):
             msg = (
                 f"--resume {run.run_id}: {_flag(key)} is {_shown(values[field])}, but"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -14,18 +13,18 @@ from pytest_llmbench.asking import no_model
 from pytest_llmbench.calls.clock import SystemClock
 from pytest_llmbench.calls.engine import Engine
 from pytest_llmbench.checks.registry import expectation_faults
-from pytest_llmbench.conclusion import Conclusion, baseline_of_spec, conclude
+from pytest_llmbench.conclusion import Conclusion, conclude
+from pytest_llmbench.contest import baseline_of_spec
 from pytest_llmbench.delivery import Delivery
-from pytest_llmbench.errors import CallError, SettingsError, SuiteError, UsageFault
+from pytest_llmbench.errors import SettingsError, SuiteError, UsageFault
 from pytest_llmbench.ledger import Ledger
 from pytest_llmbench.opening import Opening
-from pytest_llmbench.plan import Job, Trial, job_plans
+from pytest_llmbench.plan import Trial, job_plans, jobs_of, ordered_trials
 from pytest_llmbench.prompts.loader import load_suite
 from pytest_llmbench.prompts.spec import parse_model
 from pytest_llmbench.prompts.wording import did_you_mean
 from pytest_llmbench.resuming import resumed_settings
-from pytest_llmbench.retries import retry_delay_s
-from pytest_llmbench.runs.folder import RunFolder, new_run_id
+from pytest_llmbench.runs.folder import RunFolder, chosen_run_id, new_run_id
 from pytest_llmbench.runs.inventory import snapshot
 from pytest_llmbench.runs.replay import ReplayFile
 from pytest_llmbench.settings import Settings, read_settings
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_llmbench.calls.debuglog import DebugLog
-    from pytest_llmbench.prompts.spec import Spec
     from pytest_llmbench.prompts.suite import Prompt, Suite
     from pytest_llmbench.resuming import Resumption
     from pytest_llmbench.runs.record import Record
@@ -59,11 +57,13 @@ def session_of(config: pytest.Config) -> BenchSession:
     """
     if _SESSION not in config.stash:
         extras = Extras.of(config)
-        settings = read_settings(config, extras.variants)
-        run_id = workplace_of(config).run_id or settings.resume
+        workplace = workplace_of(config)
+        settings = read_settings(config, extras.variants, workplace.told_settings)
+        run_id = workplace.run_id or settings.resume
         resumed = resumed_settings(config, extras.variants, settings, run_id)
         settings, resumption = resumed
-        if settings.baseline and baseline_of_spec(settings) is None:
+        is_stored = settings.baseline and not settings.axis
+        if is_stored and baseline_of_spec(settings) is None:
             msg = (
                 f"--baseline: no stored run of '{settings.baseline}' in"
                 f" {settings.shown(settings.reports)}; run it first"
@@ -153,7 +153,10 @@ class BenchSession:
 
     def _run_folder(self, now: datetime) -> RunFolder:
         if self.resumption is None:
-            run_id = self._workplace.run_id or new_run_id(now)
+            run_id = self._workplace.run_id
+            if not run_id and not self.is_worker:
+                run_id = chosen_run_id(self.settings.reports)
+            run_id = run_id or new_run_id(now)
             return RunFolder.new(self.settings.reports, run_id, now)
         folder = RunFolder(self.resumption.run.path)
         if not self.is_worker and not self.config.option.collectonly:
@@ -178,6 +181,8 @@ class BenchSession:
             is_strict = _may_stop_early(self.config) or bool(self.settings.fail_fast)
             trials = Trials(*parts, is_strict=is_strict, once=self._once)
             trials.asker.given_up = self.fail_fast.reason
+            for record in self.resumption.finished if self.resumption else ():
+                trials.cold_starts.note(record.spec, record.run)
             share = self._workplace.share
             trials.asker.purse = purse(self.settings, self.resumption, share)
             return trials
@@ -223,21 +228,24 @@ class BenchSession:
         self.settings.thresholds(suite.phase)
         wanted = self.settings.prompts or suite.prompt_ids()
         prompts = [prompt for prompt in suite.prompts if prompt.id in wanted]
-        return [
-            Trial(job, prompt, run)
-            for job in self._jobs(nodeid, suite)
-            for run in range(1, self.settings.runs + 1)
-            for prompt in prompts
-        ]
+        jobs = jobs_of(nodeid, suite, self.settings)
+        is_interleaved = bool(self.settings.axis)
+        return ordered_trials(
+            jobs, prompts, self.settings.runs, is_interleaved=is_interleaved
+        )
 
-    def _jobs(self, nodeid: str, suite: Suite) -> list[Job]:
-        specs = self.settings.specs(suite.phase)
-        return [Job(nodeid, spec, suite) for spec in specs]
+    @property
+    def suites(self) -> list[Suite]:
+        """The suites that were collected."""
+        return list(self._suites.values())
 
     def check_collection(self) -> str:
         """Return the fault of the user's input that collecting has shown."""
         fault = self._workplace.settings_fault(self.settings)
-        fault = fault or price_fault(self.settings)
+        fault = fault or price_fault(self.settings) or self.usage_fault
+        if self._suites and not fault:
+            phases = {suite.phase for suite in self._suites.values()}
+            fault = self.settings.axis.fault(phases)
         if fault:
             return fault
         known = [p for suite in self._suites.values() for p in suite.prompt_ids()]
@@ -245,7 +253,7 @@ class BenchSession:
             if prompt_id not in known:
                 hint = did_you_mean(prompt_id, dict.fromkeys(known))
                 return f"--prompts: no prompt {prompt_id!r} in any suite{hint}"
-        return self.usage_fault
+        return ""
 
     def plan(self, trials: Sequence[Trial], bars: Sequence[object]) -> None:
         """Note what will be asked, once selection is done; see `Asker.plan`."""
@@ -267,32 +275,6 @@ class BenchSession:
         job = trial.job
         key = (job.spec_text, job.suite.name, trial.prompt.id, trial.run)
         return self.resumption.find(key)
-
-    def preflight(self, specs: Sequence[Spec]) -> str:
-        """Return why no model at all can be asked; empty if one can.
-
-        A server that may be starting is tried as often as a trial would be.
-        """
-        faults = self._model_faults(specs)
-        for _ in range(max((spec.retries for spec in specs), default=0)):
-            if not any(fault.is_retried for fault in faults):
-                break
-            time.sleep(retry_delay_s(self.config))
-            faults = self._model_faults(specs)
-        for spec in [] if faults else specs:
-            if len(self.settings.targets(spec.model)) > 1:
-                self.trials.check(spec)  # the header names those that are not there
-        return "\n".join(dict.fromkeys(map(str, faults)))
-
-    def _model_faults(self, specs: Sequence[Spec]) -> list[CallError]:
-        """Return why each model can't be asked; nothing as soon as one can."""
-        faults: list[CallError] = []
-        for spec in specs:
-            fault = self.trials.check(spec)
-            if fault is None:
-                return []
-            faults.append(fault)
-        return faults
 
     def is_repeat(self, record: Record) -> bool:
         """Whether this prompt has failed its spec for the same reasons before."""

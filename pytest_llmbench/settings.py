@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 from typing_extensions import override
 
 from pytest_llmbench.aliases import (
@@ -13,6 +13,13 @@ from pytest_llmbench.aliases import (
     check_keys,
     default_url,
     read_aliases,
+)
+from pytest_llmbench.axis import (
+    Axis,
+    Known,
+    command_line_fault,
+    read_axis,
+    stored_axis,
 )
 from pytest_llmbench.calls.request import Limits, Patience, Target
 from pytest_llmbench.errors import SettingsError, SpecError
@@ -66,6 +73,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     policy: Mapping[str, Any]
     fallback: str
     root: Path
+    runs_auto: bool = False
+    cold_start: str = "never"
+    axis: Axis = Axis()
 
     def shown(self, path: Path) -> str:
         """Return a path as seen from the project's root, where it is below it."""
@@ -75,13 +85,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain JSON, for config.json; no secret is in it."""
         values = asdict(self)
-        del values["root"]
+        del values["root"], values["axis"]
         return {
             **values,
             "reports": self.shown(self.reports),
             "replay": self.shown(self.replay) if self.replay else None,
             "models": [str(model) for model in self.models],
             "baseline": str(self.baseline) if self.baseline else None,
+            "candidates": [str(spec) for spec in self.axis.candidates],
+            "baselines": [str(spec) for spec in self.axis.baselines],
             "aliases": {key: alias.to_json() for key, alias in self.aliases.items()},
         }
 
@@ -94,7 +106,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         return PolicyThresholds.for_phase(self.policy, phase, "[policy]")
 
     def specs(self, phase: str) -> list[Spec]:
-        """Return the specs to run in a phase: models by variants."""
+        """Return the specs to run in a phase: models by variants, or the axis's own."""
+        if self.axis:
+            return self.axis.specs(phase)
         return [
             Spec(
                 model=model,
@@ -182,10 +196,13 @@ class _TableOverStored(OptionTable, frozen=True):
 
     stored: Mapping[str, Any]
 
+    def is_given(self, option: Option) -> bool:
+        """Whether the command line sets an option."""
+        return self.config.getoption(f"llmbench_{option.key}", None) is not None
+
     @override
     def value(self, option: Option) -> Any:
-        given = self.config.getoption(f"llmbench_{option.key}", None)
-        if given is not None or option.key not in self.stored:
+        if self.is_given(option) or option.key not in self.stored:
             return OptionTable.value(self, option)
         raw = self.stored[option.key]
         try:
@@ -196,7 +213,7 @@ class _TableOverStored(OptionTable, frozen=True):
 
 
 _AS_NAMED: Final = (
-    "runs", "prompts", "call_retries", "isolate_call", "concurrency", "fail_fast",
+    "prompts", "call_retries", "isolate_call", "concurrency", "fail_fast",
     "resume", "require_idle", "gate", "debug_log", "num_predict",
 )  # fmt: skip
 """Options whose setting has the same name; the others have their unit in it."""
@@ -212,11 +229,12 @@ def read_settings(
     Args:
         variants: the names that there are, other plugins' included.
         stored: a resumed run's values by option key; only the command line wins
-            over them.
+            over them. `baselines` are those of a run that has begun.
 
     Raises:
         SettingsError, SpecError: the message names the place and what is allowed.
     """
+    variants = list(variants)
     values, name = _file_values(config.rootpath)
     check_keys(values, (*(o.key for o in OPTIONS), *_TABLES), name)
     table = _TableOverStored(config, values, name, stored or {})
@@ -225,6 +243,7 @@ def read_settings(
     routing = as_table(values.get("routing", {}), f"{name}: routing")
     check_keys(routing, ("fallback",), f"{name}: routing")
     baseline, replay = plain["baseline"], plain["replay"]
+    runs, is_auto = plain["runs"]
     settings = Settings(
         models=_models(
             plain["model"] or (() if replay else tuple(aliases)),
@@ -232,6 +251,9 @@ def read_settings(
         ),
         variants=_variants(plain["variant"], variants),
         **{name: plain[name] for name in _AS_NAMED},
+        runs=runs,
+        runs_auto=is_auto,
+        cold_start=plain["cold_start"] or "never",
         call_timeout_s=plain["call_timeout"],
         max_cost_usd=plain["max_cost"],
         warm_up=plain["warmup"],
@@ -250,7 +272,41 @@ def read_settings(
         root=config.rootpath,
     )
     settings.thresholds("")
-    return settings
+    return _with_axis(settings, plain, Known(aliases, variants), table)
+
+
+def _with_axis(
+    settings: Settings, plain: Mapping[str, Any], known: Known, table: _TableOverStored
+) -> Settings:
+    """Put specs in the place of models and variants, where `--candidate` names any.
+
+    A run that is resumed has its axis in its own settings, read in their turn.
+
+    Raises:
+        SettingsError: a spec is wrong, or another option contradicts it.
+    """
+    texts, stored = plain["candidate"], table.stored.get("baselines")
+    if settings.runs_auto and not texts and not settings.resume:
+        msg = "--runs auto needs --candidate: it ends runs by comparing specs"
+        raise SettingsError(msg)
+    if not texts or (settings.resume and stored is None):
+        return settings
+    fault = command_line_fault([o.key for o in OPTIONS if table.is_given(o)])
+    if not fault and settings.replay:
+        fault = "--candidate and --replay exclude each other: a replay asks nothing"
+    if fault:
+        raise SettingsError(fault)
+    if stored is None:
+        axis = read_axis(texts, settings.baseline, known, settings.reports)
+    else:
+        axis = stored_axis(texts, stored, known)
+    return replace(
+        settings,
+        axis=axis,
+        models=tuple(dict.fromkeys(spec.model for spec in axis.specs(""))),
+        variants=tuple(dict.fromkeys(spec.variant for spec in axis.specs(""))),
+        cold_start=plain["cold_start"] or "spec",
+    )
 
 
 def _file_values(root: Path) -> tuple[dict[str, Any], str]:

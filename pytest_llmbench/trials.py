@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
@@ -11,6 +11,7 @@ from msgspec.structs import asdict, replace
 from pytest_llmbench.asking import Asker
 from pytest_llmbench.calls.providers import outlives_caller
 from pytest_llmbench.calls.request import WarmupResult
+from pytest_llmbench.coldstart import ColdStarts, Unloading
 from pytest_llmbench.conversation import Dialogue
 from pytest_llmbench.errors import CallError, CheckBroken
 from pytest_llmbench.masking import without_password
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from pytest_llmbench.prompts.variants import Variant
     from pytest_llmbench.runs.record import Outcome
     from pytest_llmbench.settings import Settings
+
+_OFF: Final = "switched off"
 
 
 class Extras(Struct, frozen=True, kw_only=True):
@@ -61,6 +64,13 @@ class _ModelState(Struct):
     fault: CallError | None = None
     warmup: WarmupResult | None = None
     failed_warmups: int = 0
+    unloading: Unloading | None = None
+
+    def is_to_warm(self, spec: Spec) -> bool:
+        """Whether it is there, and not yet in the state that a spec begins from."""
+        is_off = self.warmup is not None and self.warmup.detail == _OFF
+        is_new = self.warmup is None or (is_off and spec.warm_up)
+        return is_new and self.facts is not None
 
 
 class Trials:
@@ -89,6 +99,7 @@ class Trials:
         self._states: dict[Target, _ModelState] = {}
         self._ready: set[Job] = set()
         self._runs: dict[Job, int] = {}
+        self.cold_starts = ColdStarts(settings, engine)
         self._left_out: dict[tuple[Target, str], LeftOut] = {}
         self._news: list[dict[str, Any]] = []
         self._in_hand: Callable[[], Record] | None = None
@@ -151,6 +162,24 @@ class Trials:
         states = map(self._states.get, self.asker.targets(spec.model))
         return [state.facts for state in states if state and state.facts]
 
+    def begin_cold(self, trial: Trial) -> None:
+        """Unload the trial's model where its spec, or the spec's run, begins cold.
+
+        Every job whose model is warm will warm it again. Never fatal: what went wrong
+        is told with the warm-up.
+        """
+        if not self.cold_starts.is_due(trial) or self.check(trial.spec) is not None:
+            return
+        self.cold_starts.note(trial.job.spec_text, trial.run)
+        for target in self.asker.targets(trial.spec.model):
+            state = self._states[target]
+            if state.facts is None:
+                continue
+            unloading = self.cold_starts.unload(target, trial)
+            if unloading is not None:
+                state.unloading, state.warmup = unloading, None
+                self._ready.clear()
+
     def prepare(self, trial: Trial) -> WarmupResult | None:
         """Warm the trial's model before its first trial, once per run and machine.
 
@@ -165,8 +194,9 @@ class Trials:
         result: WarmupResult | None = None
         for target in self.asker.targets(trial.spec.model):
             state = self._states[target]
-            if state.warmup is None and state.facts is not None:
-                state.warmup = self._warmed(target, trial)
+            if state.is_to_warm(trial.spec):
+                warmup = self._warmed(target, trial)
+                state.warmup = self.cold_starts.of_turn(warmup, trial, state.unloading)
                 told = {**state.warmup.to_json(), "model": trial.job.model}
                 self._news.append({"warmup": told})
                 result = result or state.warmup
@@ -192,14 +222,15 @@ class Trials:
             prices = self.asker.prices(trial.spec.model)
             return self._warmed_once(target, request, prices)
         return WarmupResult(
-            model=target.model, server="", status="skipped", detail="switched off"
+            model=target.model, server="", status="skipped", detail=_OFF
         )
 
     def _warmed_once(
         self, target: Target, request: CallRequest, prices: Prices
     ) -> WarmupResult:
         """Warm a model up, unless another process of the run has done so."""
-        if self._once is None or not outlives_caller(target):
+        is_shared = not self.cold_starts.are_any and outlives_caller(target)
+        if self._once is None or not is_shared:
             return self._warm_up(target, request, prices)
         work = self._warm_up
         key = f"warm-up {target} {self._states[target].failed_warmups}"

@@ -70,7 +70,8 @@ class Units:
         self._settings = settings
         self._splits_runs = splits_runs
         specs = settings.specs("")
-        self._models = {label(spec): spec.model for spec in specs}
+        has_flags = bool(settings.axis)
+        self._models = {label(spec, has_flags=has_flags): spec.model for spec in specs}
         seats = tuple(seats)
         self._places = _joined({
             spec.model: {s for seat in seats for s in self._at(spec.model, seat)}
@@ -116,9 +117,20 @@ class Units:
         )
 
 
-def label(spec: Spec) -> str:
-    """Return the part of an id that names a spec: model and variant."""
-    return f"{spec.model}-{spec.variant}"
+def label(spec: Spec, *, has_flags: bool = False) -> str:
+    """Return the part of an id that names a spec: model and variant.
+
+    Args:
+        has_flags: the specs of the session may differ in flags and options only, so
+            these are in it too.
+    """
+    name = f"{spec.model}-{spec.variant}"
+    if not has_flags:
+        return name
+    words = str(spec).rpartition(" / ")[2].split()
+    flags = [word for word in words if "=" not in word]
+    options = [word for word in words if "=" in word]
+    return "&".join([f"{name}-{''.join(flags)}", *options])
 
 
 def plain_id(nodeid: str) -> str:

@@ -23,6 +23,7 @@ _TOKEN: Final = "llmbench_token"  # noqa: S105 - a name
 _SEAT: Final = "llmbench_seat"
 _SPLITS_RUNS: Final = "llmbench_splits_runs"
 _SETTINGS: Final = "llmbench_settings"
+_BASELINES: Final = "llmbench_baselines"
 _ASK_SEAT: Final = """
 import os, socket
 channel.send((socket.gethostname(), os.environ.get("OLLAMA_HOST", "")))
@@ -73,6 +74,12 @@ class Workplace(Struct, frozen=True):
     def run_id(self) -> str:
         """The run's id; empty where the controller has given none."""
         return str(self.told.get(_RUN_ID, ""))
+
+    @property
+    def told_settings(self) -> dict[str, Any]:
+        """Settings that the controller has found out for all, by their keys."""
+        baselines = self.told.get(_BASELINES)
+        return {} if baselines is None else {"baselines": list(baselines)}
 
     @property
     def seat(self) -> Seat:
@@ -163,5 +170,7 @@ def tell_worker(
         asked = node.gateway.remote_exec(_ASK_SEAT)
         seat = list(asked.receive(_ANSWER_S))
         node.workerinput.update({_SPLITS_RUNS: True, _SEAT: seat})
+    if settings is not None and settings.axis:
+        node.workerinput[_BASELINES] = [str(one) for one in settings.axis.baselines]
     if settings is not None and not spec.popen:
         node.workerinput[_SETTINGS] = json.dumps(settings.to_json())

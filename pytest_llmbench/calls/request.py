@@ -200,6 +200,11 @@ class WarmupResult(Struct, frozen=True, kw_only=True):
     """What warming one model at one server came to.
 
     Attributes:
+        spec: whose turn it was, where specs are warmed one by one; else empty.
+        run: the run that it came before, counted from 1; 0 where `spec` is empty.
+        unloaded: whether the model was unloaded before, confirmed by its server;
+            None where it was not meant to be.
+        unload_fault: why it could not be.
         wall_s: seconds from the first probe to the last.
         load_s: seconds the load took; None if the server did not tell.
         usage: the question's token counts by their name in `Usage`; None if it was
@@ -216,6 +221,10 @@ class WarmupResult(Struct, frozen=True, kw_only=True):
     expires_at: str = ""
     detail: str = ""
     usage: Mapping[str, int | None] | None = None
+    spec: str = ""
+    run: int = 0
+    unloaded: bool | None = None
+    unload_fault: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as plain JSON."""

@@ -48,10 +48,11 @@ def _job(job: JobView) -> Iterator[str]:
     yield ""
     yield f"**{job.decision}**: {escaped(job.reason)}"
     yield ""
-    yield from _table(
-        ("gate", "observed", "limit", "margin", "verdict"),
-        [(g.name, g.observed, g.limit, g.margin, g.verdict) for g in job.gates],
-    )
+    if job.gates:
+        yield from _table(
+            ("gate", "observed", "limit", "margin", "verdict"),
+            [(g.name, g.observed, g.limit, g.margin, g.verdict) for g in job.gates],
+        )
     yield from _table(
         (
             *("prompt", "category", "runs", "passed", "95 % interval"),

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_llmbench.analysis.summary import JobSummary
-    from pytest_llmbench.policy.decision import Decision
 
 HEAD: Final = (
     *("spec", "accuracy", "TTFT", "E2E", "tokens/s", "success", "cost", "decision"),
@@ -39,8 +38,12 @@ class OverviewRow(Struct, frozen=True, kw_only=True):
     cells: tuple[str, ...]
 
 
-def overview_row(job: JobSummary, decision: Decision) -> OverviewRow:
-    """Return the row of one spec; all times and rates are by our own clock."""
+def overview_row(job: JobSummary, decision: str) -> OverviewRow:
+    """Return the row of one spec; all times and rates are by our own clock.
+
+    Args:
+        decision: its word.
+    """
     latency, rate = job.latency, job.latency.client_tokens_per_s.p50
     cells = (
         numbers.percent(job.accuracy),
@@ -49,7 +52,7 @@ def overview_row(job: JobSummary, decision: Decision) -> OverviewRow:
         numbers.NONE if rate is None else f"{rate:.1f}",
         numbers.percent(job.accounting.rate),
         _cost(job),
-        decision.decision,
+        decision,
     )
     model = job.model.rpartition("/")[2]
     names = (model, job.model, f"{job.model} / {job.phase}", job.spec)

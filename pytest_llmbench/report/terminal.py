@@ -51,7 +51,8 @@ def _job(job: JobView) -> Iterator[Line]:
     for label, text in job.facts:
         yield from wrapped(label, text)
     yield Line()
-    yield from _gates(job)
+    if job.gates:
+        yield from _gates(job)
     yield from _decision(job)
     yield Line()
 

@@ -32,6 +32,10 @@ LETTERS: Final[Mapping[str | None, str]] = {
 }
 """One letter per outcome in the grid; `-` where a planned trial has no record."""
 
+BASELINE: Final = "baseline"
+"""Stands in a decision's place where a spec is what others are held against."""
+
+_AS_BASELINE: Final = "this run's candidates are held against it"
 _QUEUE_MS: Final = 5.0
 """A wait for a slot up to this is the client's own work and says nothing."""
 
@@ -82,6 +86,7 @@ class JobView(Struct, frozen=True, kw_only=True):
     Attributes:
         facts: label and text, in reading order.
         overview: the spec's row in the table over all of them.
+        decision: the word `baseline` for what the run's candidates are held against.
         differences: what differs from the baseline's run, besides prompts.
     """
 
@@ -117,7 +122,7 @@ class RunView(Struct, frozen=True, kw_only=True):
 
 def job_view(
     job: JobSummary,
-    decision: Decision,
+    decision: Decision | None,
     warmup: WarmupResult | None,
     *,
     calls_at_once: int = 1,
@@ -125,21 +130,22 @@ def job_view(
     """Turn a summary and its decision into text cells.
 
     Args:
+        decision: None for what the run's candidates are held against.
         calls_at_once: how many the model's servers may have in flight together.
     """
     return JobView(
         spec=job.spec,
         suite=job.suite,
-        decision=decision.decision,
-        reason=decision.reason,
+        decision=BASELINE if decision is None else decision.decision,
+        reason=_AS_BASELINE if decision is None else decision.reason,
         rows=tuple(_row(prompt) for prompt in job.prompts),
         run_accuracies=tuple(numbers.bare_percent(run.accuracy) for run in job.runs),
         patterns=tuple(_patterns(job.prompts)),
         facts=tuple(_facts(job, warmup, calls_at_once)),
-        gates=tuple(_gate(gate) for gate in decision.gates),
-        overview=overview_row(job, decision),
-        baseline=decision.baseline_spec or "",
-        differences=decision.differences,
+        gates=tuple(map(_gate, decision.gates)) if decision else (),
+        overview=overview_row(job, decision.decision if decision else BASELINE),
+        baseline=(decision.baseline_spec or "") if decision else "",
+        differences=decision.differences if decision else (),
     )
 
 
@@ -302,8 +308,9 @@ def _cache(job: JobSummary) -> Iterator[tuple[str, str]]:
 
 def warmup_text(warmup: WarmupResult) -> str:
     """Say how warming went, in one line."""
+    before = _UNLOADED.get(warmup.unloaded, "")
     if warmup.status in {"failed", "skipped"}:
-        return f"{warmup.status}: {warmup.detail}"
+        return f"{before}{warmup.status}: {warmup.detail}"
     parts = [f"{warmup.status.replace('_', ' ')} in {warmup.wall_s:.2f} s"]
     if warmup.load_s is not None:
         parts.append(f"load {warmup.load_s:.2f} s")
@@ -311,7 +318,13 @@ def warmup_text(warmup: WarmupResult) -> str:
         parts.append(f"{numbers.percent(warmup.gpu_share)} in VRAM")
     if warmup.context_length is not None:
         parts.append(f"context {warmup.context_length:,}")
-    return ", ".join(parts)
+    return before + ", ".join(parts)
+
+
+_UNLOADED: Final[Mapping[bool | None, str]] = {
+    True: "unloaded before; ",
+    False: "could not be unloaded before; ",
+}
 
 
 def _gate(gate: GateResult) -> GateView:

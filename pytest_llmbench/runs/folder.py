@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from pytest_llmbench.runs.record import Record
 
 RESULTS: Final = "results.jsonl"
+RUN_ID_VARIABLE: Final = "LLMBENCH_RUN_ID"
+"""The variable that gives the run its id, so that its caller knows the folder."""
+
+_RUN_ID: Final = re.compile(r"[0-9]{8}T[0-9]{9}Z-[0-9a-f]{6}")
+_EXAMPLE_ID: Final = "20261121T095724000Z-c8e9bb"
 _CHUNK_BYTES: Final = 64 * 1024
 
 
@@ -26,6 +32,31 @@ def new_run_id(now: datetime) -> str:
     """Return an id that sorts by time, to the millisecond, and is unique."""
     millisecond = now.microsecond // 1000
     return f"{now:%Y%m%dT%H%M%S}{millisecond:03d}Z-{secrets.token_hex(3)}"
+
+
+def chosen_run_id(reports: Path) -> str:
+    """Return the run id that the caller has chosen; empty if it has chosen none.
+
+    Raises:
+        SettingsError: LLMBENCH_RUN_ID is no run id, or there is such a run.
+    """
+    run_id = os.environ.get(RUN_ID_VARIABLE, "")
+    if not run_id:
+        return ""
+    if not _RUN_ID.fullmatch(run_id):
+        msg = (
+            f"{RUN_ID_VARIABLE} is {run_id!r}; it takes a start in UTC and six random"
+            f" digits, as in {_EXAMPLE_ID}"
+        )
+        raise SettingsError(msg)
+    found = next(reports.glob(f"[0-9]*/{run_id}"), None)
+    if found is not None:
+        msg = (
+            f"{RUN_ID_VARIABLE}: run {run_id} exists already, in {found}; take another"
+            f" id, or finish that run with --resume {run_id}"
+        )
+        raise SettingsError(msg)
+    return run_id
 
 
 class RunFolder:

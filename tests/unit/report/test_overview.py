@@ -50,9 +50,11 @@ def test_a_row_has_what_was_measured_and_nothing_else() -> None:
     """A cost that nobody knows is `-`, never 0; neither is a time without a reply."""
     summary = make_summary({"P1": "PPF", "P2": "PPP"})
     decision = decide(summary, PolicyThresholds(), None, {})
-    row = overview_row(summary, decision)
+    row = overview_row(summary, decision.decision)
     assert row.cells[0] == "100 %"
     assert row.cells[-2:] == ("-", decision.decision)
     errors = make_summary({"P1": "EEE"})
-    nothing = overview_row(errors, decide(errors, PolicyThresholds(), None, {}))
+    nothing = overview_row(
+        errors, decide(errors, PolicyThresholds(), None, {}).decision
+    )
     assert nothing.cells[:4] == ("-", "-", "-", "-")
