@@ -144,7 +144,8 @@ class Asker:
         """Return up to where trials may be asked while pytest waits for this one.
 
         A local model's state matters, so its runs are kept apart: none begins
-        before the one before it has been judged. Another model is asked once it
+        before the one before it has been judged, nor a spec before it may have been
+        unloaded. Another model is asked once it
         has been warmed, which is done when pytest comes to its first trial.
         """
         bar, key = self._bars[index], self._key(index)
@@ -239,7 +240,8 @@ class Asker:
         model = trial.spec.model
         if is_local(self.targets(model)[0]):
             return (id(trial.job), trial.run)
-        return model
+        # Where runs may end by themselves, none is asked before the last is over.
+        return (model, trial.run) if self._settings.runs_auto else model
 
 
 def no_model(engine: Engine, settings: Settings) -> str:

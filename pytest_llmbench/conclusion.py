@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.analysis.cost import Terms
     from pytest_llmbench.analysis.summary import JobSummary
+    from pytest_llmbench.autoruns import AutoRuns
     from pytest_llmbench.calls.request import WarmupResult
     from pytest_llmbench.contest import Canonical, Contender
     from pytest_llmbench.ledger import Ledger
@@ -42,6 +43,7 @@ class Conclusion(Struct, frozen=True, kw_only=True):
     """What the run came to.
 
     Attributes:
+        sequential: how `--runs auto` has ended; None without it.
         contenders: every spec on every suite, in the order of the plan.
         gate_is_met: None where `--gate` asks for nothing.
     """
@@ -50,19 +52,27 @@ class Conclusion(Struct, frozen=True, kw_only=True):
     gate_is_met: bool | None
     view: RunView
     spending: Spending
+    sequential: dict[str, Any] | None = None
 
 
-def conclude(ledger: Ledger, settings: Settings, now: datetime) -> Conclusion:
+def conclude(
+    ledger: Ledger,
+    settings: Settings,
+    now: datetime,
+    auto_runs: AutoRuns | None = None,
+) -> Conclusion:
     """Summarise, decide, and write every file of the run.
 
     A run that is over, and of which nothing was asked now, is left as it is.
     """
+    sequential, auto_notes = auto_runs.conclude() if auto_runs else (None, [])
     inventory = inventory_json(ledger, snapshot(settings.reports, now))
     terms = _terms(ledger, settings)
     summaries = summarise_all(ledger.records(), ledger.plans(), terms)
     spent = _spending(ledger, settings, summaries, terms)
     keys = [_comparability(job, ledger, inventory) for job in summaries]
-    found = contenders(summaries, keys, settings, ledger.folder.run_id)
+    tests = auto_runs.tests if auto_runs else {}
+    found = contenders(summaries, keys, settings, ledger.folder.run_id, tests)
     canonical = new_canonical(found, settings)
     decisions = tuple(one.decision for one in found if one.decision is not None)
     met = gate_met(_gate_mode(settings.gate), decisions)
@@ -76,6 +86,7 @@ def conclude(ledger: Ledger, settings: Settings, now: datetime) -> Conclusion:
             *_notes(ledger),
             *run_notes(summaries, spent, ledger.folder.run_id),
             *canonical.notes,
+            *auto_notes,
         ),
     )
     conclusion = Conclusion(
@@ -83,6 +94,7 @@ def conclude(ledger: Ledger, settings: Settings, now: datetime) -> Conclusion:
         gate_is_met=met,
         view=view,
         spending=spent,
+        sequential=sequential,
     )
     if not ledger.has_news and (ledger.folder.path / "summary.json").exists():
         return conclusion
@@ -187,6 +199,7 @@ def _summary_json(ledger: Ledger, conclusion: Conclusion) -> dict[str, Any]:
         "gate_is_met": conclusion.gate_is_met,
         "replay_of": ledger.replay_of,
         "resumed": _resumed(ledger),
+        "sequential": conclusion.sequential,
         "notes": list(conclusion.view.notes),
     }
 

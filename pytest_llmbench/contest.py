@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmbench.analysis.summary import JobSummary
+    from pytest_llmbench.policy.gate import GateCode
+    from pytest_llmbench.policy.sequential import SequentialTest
     from pytest_llmbench.settings import Settings
 
 
@@ -39,8 +41,13 @@ def contenders(
     comparability: Sequence[Mapping[str, Any]],
     settings: Settings,
     run_id: str,
+    tests: Mapping[str, SequentialTest],
 ) -> tuple[Contender, ...]:
-    """Decide of each job but the session's own baselines."""
+    """Decide of each job but the session's own baselines.
+
+    Args:
+        tests: those of `--runs auto`, by the candidates' canonical text.
+    """
     session = {
         (job.phase, job.suite): (job, key)
         for job, key in zip(jobs, comparability, strict=True)
@@ -52,7 +59,9 @@ def contenders(
         decision = None
         if role == "candidate":
             beside = session.get((job.phase, job.suite))
-            decision = _against_session(job, key, beside, settings, run_id)
+            decision = _against_session(
+                job, key, beside, settings, run_id, tests.get(job.spec)
+            )
         elif role is None:
             limits = settings.thresholds(job.phase)
             decision = decide(job, limits, _stored_baseline(job, settings), key)
@@ -74,16 +83,7 @@ def _stored_baseline(job: JobSummary, settings: Settings) -> Baseline | None:
         stored = baseline_of_spec(settings)
     else:
         stored = read_canonical(settings.reports).get(job.phase)
-    if stored is None or stored.get("accuracy") is None:
-        return None
-    comparability = stored.get("comparability") or {}
-    return Baseline(
-        spec=stored["spec"],
-        run_id=stored.get("run_id", ""),
-        accuracy=stored["accuracy"],
-        prompt_hashes=comparability.get("prompts") or {},
-        comparability=comparability,
-    )
+    return None if stored is None else Baseline.of_stored(stored)
 
 
 def _against_session(
@@ -92,6 +92,7 @@ def _against_session(
     beside: tuple[JobSummary, Mapping[str, Any]] | None,
     settings: Settings,
     run_id: str,
+    test: SequentialTest | None,
 ) -> Decision:
     """Hold a candidate against the baseline that ran beside it.
 
@@ -103,29 +104,28 @@ def _against_session(
         return decide(job, limits, None, key)
     other, other_key = beside
     evidence = evidence_gate(other, limits, None)
-    is_good = evidence.passed and other.accuracy is not None
-    baseline = Baseline(
-        spec=other.spec,
-        run_id=run_id,
-        accuracy=other.accuracy or 0.0,
-        prompt_hashes=other.plan.prompt_hashes,
-        comparability=other_key,
-    )
-    decision = decide(job, limits, baseline, key)
-    if is_good or decision.decided_by == "evidence":
+    baseline = Baseline.of_summary(other, run_id, other_key)
+    decision = decide(job, limits, baseline, key, test)
+    if evidence.passed or decision.decided_by == "evidence":
         return decision
-    why = evidence.reason if not evidence.passed else "no run is complete"
-    return _held(decision, f"the baseline's own evidence: {why}")
+    return _held(decision, f"the baseline's own evidence: {evidence.reason}")
 
 
 def _held(decision: Decision, reason: str) -> Decision:
     """Return a decision whose evidence gate fails for a reason."""
-    gates = tuple(
-        replace(gate, passed=False, reason=reason) if gate.name == "evidence" else gate
-        for gate in decision.gates
-    )
+    code: GateCode = "baseline_not_comparable"
+    failed = {"passed": False, "reason": reason, "code": code}
     return replace(
-        decision, decision="HOLD", decided_by="evidence", reason=reason, gates=gates
+        decision,
+        decision="HOLD",
+        reason=reason,
+        code=code,
+        decided_by="evidence",
+        more_runs=None,
+        gates=tuple(
+            replace(gate, **failed) if gate.name == "evidence" else gate
+            for gate in decision.gates
+        ),
     )
 
 

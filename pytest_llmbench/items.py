@@ -116,6 +116,7 @@ class PromptItem(pytest.Function):
         "_dialogue",
         "_earlier",
         "_given_up",
+        "_is_needless",
         "_parsed_id",
         "_stored",
         "is_to_retry",
@@ -134,6 +135,7 @@ class PromptItem(pytest.Function):
     _dialogue: Dialogue | None
     _stored: Record | None
     _given_up: str
+    _is_needless: bool
     _parsed_id: Any
     _earlier: tuple[Attempt, ...]
     _collected: int
@@ -165,6 +167,7 @@ class PromptItem(pytest.Function):
         item.position = item._collected = -1
         item.record = item._dialogue = item._stored = None
         item._given_up = ""
+        item._is_needless = False
         item._earlier, item.is_to_retry = (), False
         if retry is not None:
             item.add_marker(retry)
@@ -212,6 +215,10 @@ class PromptItem(pytest.Function):
         self._stored = session.finished(self.trial)
         if self._stored is not None:
             return
+        reason = session.end_reason(self.trial)
+        if reason:
+            self._is_needless = True
+            pytest.skip(reason)
         self._given_up = session.fail_fast.reason(self.trial.job.spec_text)
         if self._given_up:
             pytest.skip(f"spec given up: {self._given_up}")
@@ -304,7 +311,9 @@ class PromptItem(pytest.Function):
         self.record = self._dialogue = self._stored = None
 
     def note_setup(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Record a trial that never came to be judged."""
+        """Record a trial that never came to be judged; one without need has none."""
+        if self._is_needless:
+            return
         trials = session_of(self.config).trials
         dialogue = self._dialogue
         if dialogue is not None and isinstance(dialogue.error, OverBudget):

@@ -186,6 +186,15 @@ class Ledger:
             again = "failed when the run went on"
             self.notes.append(f"warm-up of {warmup.model} {again}: {warmup.detail}")
 
+    def end_plans(self, runs: int) -> int:
+        """Let the plans end with a run; return how many trials that leaves out."""
+        saved = 0
+        for key, plan in self._plans.items():
+            ended = replace(plan, runs=min(plan.runs, runs))
+            saved += plan.trials - ended.trials
+            self._plans[key] = ended
+        return saved
+
     def take_plan(self, told: dict[str, Any]) -> None:
         """Store a worker's plans and options."""
         self.options.update(told["options"])

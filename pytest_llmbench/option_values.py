@@ -49,17 +49,17 @@ def read_count(value: object) -> int:
     return number
 
 
-def read_runs(value: object) -> tuple[int, bool]:
-    """Read how many runs, at most, and whether they end once all is certain.
+def read_runs(value: object) -> int | str:
+    """Read a number of runs, or `auto:MAX` for as many as it takes.
 
     >>> read_runs("7"), read_runs("auto"), read_runs("auto:50")
-    ((7, False), (20, True), (50, True))
+    (7, 'auto:20', 'auto:50')
     """
     word, colon, most = str(value).partition(":")
     try:
         if word == "auto":
-            return (read_count(most) if colon else AUTO_RUNS), True
-        return read_count(value), False
+            return f"auto:{read_count(most) if colon else AUTO_RUNS}"
+        return read_count(value)
     except ValueError:
         msg = "a whole number from 1, or auto or auto:MAX"
         raise ValueError(msg) from None

@@ -82,7 +82,7 @@ OPTIONS: Final = (
     Option(
         "runs",
         read_runs,
-        (1, False),
+        1,
         "passes over all prompts, each with its own seed (default: 1); auto:MAX ends"
         " them once each candidate is known to be worse or not (auto: 20 at most)",
         "--runs",

@@ -60,6 +60,7 @@ class Resumption:
     def __init__(self, run: InterruptedRun) -> None:
         self.run = run
         self._finished = run.finished()
+        self._is_auto = bool(run.config["settings"].get("runs_auto"))
         self._facts: list[dict[str, Any]] = run.inventory.get("models", [])
 
     @property
@@ -91,7 +92,7 @@ class Resumption:
             *(f"suite {suite}: not in that run" for _, suite in now.keys() - then),
         ]
         for key in then.keys() & now.keys():
-            faults += _plan_faults(then[key], now[key])
+            faults += _plan_faults(then[key], now[key], is_auto=self._is_auto)
             faults += self._option_faults(key[0], options)
         if not faults:
             return ""
@@ -225,13 +226,17 @@ def _check_aliases(run: InterruptedRun, today: Settings) -> None:
                 raise SettingsError(msg)
 
 
-def _plan_faults(then: JobPlan, now: JobPlan) -> Iterator[str]:
-    """Name the prompts that differ: a hash covers text, system, tools and all else."""
+def _plan_faults(then: JobPlan, now: JobPlan, *, is_auto: bool) -> Iterator[str]:
+    """Name the prompts that differ: a hash covers text, system, tools and all else.
+
+    Args:
+        is_auto: the run may have ended before its last planned run.
+    """
     for prompt_id in dict.fromkeys((*then.suite_prompt_ids, *now.suite_prompt_ids)):
         fault = _prompt_fault(prompt_id, then, now)
         if fault:
             yield f"suite {now.suite}: {prompt_id} {fault}"
-    if then.runs != now.runs:
+    if then.runs != now.runs and not is_auto:
         yield f"suite {now.suite}: runs up to {now.runs}, then up to {then.runs}"
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from pytest_llmbench.analysis.failfast import FailFast
 from pytest_llmbench.asking import no_model
+from pytest_llmbench.autoruns import AutoRuns, auto_fault
 from pytest_llmbench.calls.clock import SystemClock
 from pytest_llmbench.calls.engine import Engine
 from pytest_llmbench.checks.registry import expectation_faults
@@ -62,6 +63,8 @@ def session_of(config: pytest.Config) -> BenchSession:
         run_id = workplace.run_id or settings.resume
         resumed = resumed_settings(config, extras.variants, settings, run_id)
         settings, resumption = resumed
+        if fault := auto_fault(settings, config):
+            raise SettingsError(fault)
         is_stored = settings.baseline and not settings.axis
         if is_stored and baseline_of_spec(settings) is None:
             msg = (
@@ -107,6 +110,7 @@ class BenchSession:
         rerun_ids: trials whose attempt in progress is run again.
         resumption: the run that is finished here; None for a new one.
         fail_fast: says which specs are given up.
+        auto_runs: says when runs end by themselves; None where they don't.
 
     Raises:
         SettingsError: the run to finish is being written by another process.
@@ -149,6 +153,7 @@ class BenchSession:
         if not self.is_worker:
             self.ledger.before = snapshot(settings.reports, now)
         self._suites: dict[str, Suite] = {}
+        self.auto_runs = AutoRuns.of(settings, self.ledger, self.fail_fast.reason)
         self._failed_before: set[tuple[str, str, str]] = set()
 
     def _run_folder(self, now: datetime) -> RunFolder:
@@ -268,6 +273,10 @@ class BenchSession:
             options = self.trials.asker.options(trial.job, trial.prompt)
             self.ledger.add_options(trial.job.spec_text, options)
 
+    def end_reason(self, trial: Trial) -> str:
+        """Return why a trial is not run: enough is known; empty if it is."""
+        return self.auto_runs.end_reason(trial.run) if self.auto_runs else ""
+
     def finished(self, trial: Trial) -> Record | None:
         """Return what a trial came to before the run was interrupted, if it did."""
         if self.resumption is None:
@@ -346,7 +355,8 @@ class BenchSession:
         """Summarise, decide and write; None where nothing was recorded."""
         if self.is_worker or not self.ledger.has_records:
             return None
-        self.conclusion = conclude(self.ledger, self.settings, self._clock.utc())
+        parts = (self.ledger, self.settings, self._clock.utc(), self.auto_runs)
+        self.conclusion = conclude(*parts)
         return self.conclusion
 
     def _choose_models(self) -> None:

@@ -243,7 +243,7 @@ def read_settings(
     routing = as_table(values.get("routing", {}), f"{name}: routing")
     check_keys(routing, ("fallback",), f"{name}: routing")
     baseline, replay = plain["baseline"], plain["replay"]
-    runs, is_auto = plain["runs"]
+    auto, _, runs = str(plain["runs"]).rpartition(":")
     settings = Settings(
         models=_models(
             plain["model"] or (() if replay else tuple(aliases)),
@@ -251,8 +251,8 @@ def read_settings(
         ),
         variants=_variants(plain["variant"], variants),
         **{name: plain[name] for name in _AS_NAMED},
-        runs=runs,
-        runs_auto=is_auto,
+        runs=int(runs),
+        runs_auto=bool(auto),
         cold_start=plain["cold_start"] or "never",
         call_timeout_s=plain["call_timeout"],
         max_cost_usd=plain["max_cost"],
