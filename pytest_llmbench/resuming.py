@@ -60,7 +60,7 @@ class Resumption:
     def __init__(self, run: InterruptedRun) -> None:
         self.run = run
         self._finished = run.finished()
-        self._is_auto = bool(run.config["settings"].get("runs_auto"))
+        self._is_auto = bool(run.config.get("settings", {}).get("runs_auto"))
         self._facts: list[dict[str, Any]] = run.inventory.get("models", [])
 
     @property

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_ollama import refuse
+from jsonschema import Draft202012Validator
+
+from pytest_llmbench.runs.schemas import load_schema
 
 if TYPE_CHECKING:
     from bench_project import Bench
@@ -56,6 +60,9 @@ def test_each_spec_begins_from_an_unloaded_model(
     assert shown["residency"]["is_resident"] is False
     assert len(cold.loads) == 2
     assert warmups(bench) == [(COLD, 1, "skipped", True), (WARM, 1, "success", True)]
+    for name in ("config", "inventory"):
+        written = json.loads(bench.newest(f"{name}.json").read_text())
+        Draft202012Validator(load_schema(name)).validate(written)
 
 
 def test_a_warmed_spec_is_warmed_again_behind_a_cold_one(
