@@ -289,6 +289,8 @@ def _with_axis(
     if settings.runs_auto and not texts and not settings.resume:
         msg = "--runs auto needs --candidate: it ends runs by comparing specs"
         raise SettingsError(msg)
+    if settings.replay and not texts:
+        return replace(settings, cold_start="never")
     if not texts or (settings.resume and stored is None):
         return settings
     fault = command_line_fault([o.key for o in OPTIONS if table.is_given(o)])
