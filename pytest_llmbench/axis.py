@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import Struct
 
@@ -12,12 +12,10 @@ from pytest_llmbench.prompts.wording import did_you_mean
 from pytest_llmbench.runs.stored import read_canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from pytest_llmbench.prompts.spec import Spec
-
-_T = TypeVar("_T")
 
 Role = Literal["baseline", "candidate"]
 """What a spec is in a session whose axis are specs."""
@@ -85,16 +83,6 @@ class Axis(Struct, frozen=True, kw_only=True):
             return None
         is_baseline = spec_text in map(str, self.baselines)
         return "baseline" if is_baseline else "candidate"
-
-
-def rotated(specs: Sequence[_T], run: int) -> list[_T]:
-    """Return what has its turn in a run, begun one further on than the run before.
-
-    >>> [rotated("abc", run) for run in (1, 2, 4)]
-    [['a', 'b', 'c'], ['b', 'c', 'a'], ['a', 'b', 'c']]
-    """
-    start = (run - 1) % len(specs) if specs else 0
-    return [*specs[start:], *specs[:start]]
 
 
 class Known(Struct, frozen=True):

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 def arrange(items: list[pytest.Item], axis: Axis) -> None:
     """Order trials model by model; where specs are the axis, run by run.
 
+    Then each run begins with the spec behind the one that the last began with, so
+    that neither drift nor place favours any.
+
     Sorting is stable: within a model, suite files keep their order, and within
     a suite, runs and prompts theirs. Other items keep their places.
     """

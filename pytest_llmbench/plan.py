@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from pytest_llmbench.analysis.summary import JobPlan
-from pytest_llmbench.axis import rotated
 from pytest_llmbench.units import label
 
 if TYPE_CHECKING:
@@ -89,24 +88,6 @@ def jobs_of(nodeid: str, suite: Suite, settings: Settings) -> list[Job]:
     has_flags = bool(settings.axis)
     specs = settings.specs(suite.phase)
     return [Job(nodeid, spec, suite, has_flags=has_flags) for spec in specs]
-
-
-def ordered_trials(
-    jobs: Sequence[Job], prompts: Sequence[Prompt], runs: int, *, is_interleaved: bool
-) -> list[Trial]:
-    """Return a suite's trials in the order of measurement.
-
-    Args:
-        is_interleaved: run by run and in it spec by spec, beginning with another spec
-            each time; else spec by spec and in it run by run.
-    """
-    numbers = range(1, runs + 1)
-    turns = (
-        [(job, run) for run in numbers for job in rotated(jobs, run)]
-        if is_interleaved
-        else [(job, run) for job in jobs for run in numbers]
-    )
-    return [Trial(job, prompt, run) for job, run in turns for prompt in prompts]
 
 
 def job_plans(trials: Sequence[Trial]) -> list[JobPlan]:

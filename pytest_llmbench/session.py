@@ -20,7 +20,7 @@ from pytest_llmbench.delivery import Delivery
 from pytest_llmbench.errors import SettingsError, SuiteError, UsageFault
 from pytest_llmbench.ledger import Ledger
 from pytest_llmbench.opening import Opening
-from pytest_llmbench.plan import Trial, job_plans, jobs_of, ordered_trials
+from pytest_llmbench.plan import Trial, job_plans, jobs_of
 from pytest_llmbench.prompts.loader import load_suite
 from pytest_llmbench.prompts.spec import parse_model
 from pytest_llmbench.prompts.wording import did_you_mean
@@ -208,7 +208,7 @@ class BenchSession:
         return self.trials.asker.calls_left()
 
     def plan_suite(self, path: Path, nodeid: str) -> list[Trial]:
-        """Read a suite and return its trials in the order of measurement.
+        """Read a suite and return its trials, spec by spec.
 
         Raises:
             SuiteError: the file has faults.
@@ -233,11 +233,12 @@ class BenchSession:
         self.settings.thresholds(suite.phase)
         wanted = self.settings.prompts or suite.prompt_ids()
         prompts = [prompt for prompt in suite.prompts if prompt.id in wanted]
-        jobs = jobs_of(nodeid, suite, self.settings)
-        is_interleaved = bool(self.settings.axis)
-        return ordered_trials(
-            jobs, prompts, self.settings.runs, is_interleaved=is_interleaved
-        )
+        return [
+            Trial(job, prompt, run)
+            for job in jobs_of(nodeid, suite, self.settings)
+            for run in range(1, self.settings.runs + 1)
+            for prompt in prompts
+        ]
 
     @property
     def suites(self) -> list[Suite]:
