@@ -49,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from pytest_llmbench.commands.aggregate import add_aggregate
     from pytest_llmbench.commands.compare import add_compare
     from pytest_llmbench.commands.doctor import add_doctor
     from pytest_llmbench.runs.schemas import SCHEMAS
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     init.set_defaults(run=_init)
     add_doctor(commands)
     add_compare(commands)
+    add_aggregate(commands)
     return parser
 
 

@@ -21,13 +21,13 @@ def markdown(view: RunView) -> str:
     lines = [f"# llmbench run {view.run_id}", ""]
     if view.gate:
         lines += [f"**{escaped(view.gate)}**", ""]
-    lines += _table(
+    lines += table(
         ("spec", "suite", "decision", "why"),
         [(job.spec, job.suite, job.decision, job.reason) for job in view.jobs],
     )
     if len(view.jobs) > 1:
         rows = [(job.spec, *job.overview.cells) for job in view.jobs]
-        lines += _table(HEAD, rows)
+        lines += table(HEAD, rows)
     for job in view.jobs:
         lines += _job(job)
     lines += [f"- {escaped(note)}" for note in view.notes]
@@ -49,11 +49,11 @@ def _job(job: JobView) -> Iterator[str]:
     yield f"**{job.decision}**: {escaped(job.reason)}"
     yield ""
     if job.gates:
-        yield from _table(
+        yield from table(
             ("gate", "observed", "limit", "margin", "verdict"),
             [(g.name, g.observed, g.limit, g.margin, g.verdict) for g in job.gates],
         )
-    yield from _table(
+    yield from table(
         (
             *("prompt", "category", "runs", "passed", "95 % interval"),
             *("pattern", "failures"),
@@ -71,7 +71,7 @@ def _job(job: JobView) -> Iterator[str]:
         yield f"- **{pattern.kind}** {escaped(who)}: {escaped(pattern.evidence)}"
     if job.patterns:
         yield ""
-    yield from _table(("measure", "value"), job.facts)
+    yield from table(("measure", "value"), job.facts)
     if job.baseline:
         yield f"Baseline: {escaped(job.baseline)}"
         yield ""
@@ -81,7 +81,8 @@ def _job(job: JobView) -> Iterator[str]:
         yield ""
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Lay out a table, its cells escaped, with an empty line behind it."""
     yield "| " + " | ".join(head) + " |"
     yield "|" + "---|" * len(head)
     for row in rows:

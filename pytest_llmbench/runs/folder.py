@@ -13,7 +13,7 @@ from pytest_llmbench.masking import masked_json, masked_text
 from pytest_llmbench.runs.record import record_from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -171,19 +171,28 @@ def write_json(path: Path, data: dict[str, Any] | list[Any]) -> Path:
 
     Secrets are masked in the values, where no escape of JSON's hides them.
     """
-    return _write(path, masked_json(data, indent=2) + "\n")
+    return _write(path, [masked_json(data, indent=2) + "\n"])
 
 
 def write_text(path: Path, text: str) -> Path:
     """Write a text file as `write_json` does, secrets masked."""
-    return _write(path, masked_text(text))
+    return _write(path, [masked_text(text)])
 
 
-def _write(path: Path, text: str) -> Path:
+def write_masked(path: Path, pieces: Iterable[str]) -> Path:
+    """Write pieces of text, masked already, one after the other, whole or not at all.
+
+    For files too large to be searched anew each time they grow by a line.
+    """
+    return _write(path, pieces)
+
+
+def _write(path: Path, pieces: Iterable[str]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}.part")
     try:
-        part.write_text(text, encoding="utf-8", errors="backslashreplace")
+        with part.open("w", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(pieces)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -65,7 +65,7 @@ def read_canonical(reports: Path) -> dict[str, Any]:
 def update_canonical(reports: Path, changed: dict[str, Any]) -> Path:
     """Put new baselines beside those of other phases, under a lock."""
     reports.mkdir(parents=True, exist_ok=True)
-    with _locked(reports / ".canonical.lock"):
+    with locked(reports / ".canonical.lock"):
         phases = {**read_canonical(reports), **changed}
         data = {"schema_version": SCHEMA_VERSION, "phases": phases}
         return write_json(reports / CANONICAL, data)
@@ -79,7 +79,7 @@ def _read_json(path: Path) -> Any:  # noqa: ANN401 - whatever is stored
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Hold a lock file; where the system has no flock, writes stay atomic."""
     with path.open("a", encoding="utf-8") as file:
         try:

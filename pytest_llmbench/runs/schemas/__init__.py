@@ -20,6 +20,7 @@ SCHEMAS: Final = (
     "inventory",
     "harness_feedback",
     "canonical",
+    "aggregate_summary",
 )
 """The names that `load_schema` knows."""
 
