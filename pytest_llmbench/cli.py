@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     from pytest_llmbench.commands.aggregate import add_aggregate
     from pytest_llmbench.commands.compare import add_compare
     from pytest_llmbench.commands.doctor import add_doctor
+    from pytest_llmbench.commands.verify_warmup import add_verify_warmup
     from pytest_llmbench.runs.schemas import SCHEMAS
 
     parser = argparse.ArgumentParser(
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     add_doctor(commands)
     add_compare(commands)
     add_aggregate(commands)
+    add_verify_warmup(commands)
     return parser
 
 

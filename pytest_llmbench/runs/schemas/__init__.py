@@ -21,6 +21,7 @@ SCHEMAS: Final = (
     "harness_feedback",
     "canonical",
     "aggregate_summary",
+    "warm_up_effectiveness_report",
 )
 """The names that `load_schema` knows."""
 
