@@ -157,6 +157,14 @@ class Comparison(Struct, frozen=True, kw_only=True):
         """`better` or `worse` where the interval excludes 0."""
         return verdict_of(self.interval)
 
+    def is_within(self, margin: float) -> bool:
+        """Whether it is shown that B is not worse than A by a margin or more.
+
+        Args:
+            margin: a share, from 0 to 1. 0 asks for B to be better.
+        """
+        return self.interval is not None and self.interval.low > -margin
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain JSON; shares from 0 to 1."""
         return {

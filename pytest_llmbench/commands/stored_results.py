@@ -6,27 +6,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_llmbench.errors import SpecError, UsageFault
 from pytest_llmbench.prompts.spec import parse_spec
 from pytest_llmbench.prompts.wording import closest
 from pytest_llmbench.runs.folder import RESULTS, read_records
-from pytest_llmbench.runs.stored import newest_job, newest_summaries, run_folders
+from pytest_llmbench.runs.stored import (
+    newest_job,
+    newest_summaries,
+    run_folders,
+    stored_jobs,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pytest_llmbench.runs.record import Record
 
-_KINDS: Final = "a run id, a run's folder, RUN:VARIANT or a spec"
+_KINDS: Final = "a run id, a run's folder, RUN:VARIANT, RUN:baseline or a spec"
 _MAX_SHOWN: Final = 3
 
 
 class StoredResult(Struct, frozen=True, kw_only=True):
-    """The records that one word names; all of one run."""
+    """The records that one word names; all of one run.
+
+    Attributes:
+        jobs: what the run's summary.json says of its specs; nothing of a killed run.
+    """
 
     run_id: str
     records: tuple[Record, ...]
+    jobs: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def specs(self) -> tuple[str, ...]:
@@ -38,13 +49,24 @@ class StoredResult(Struct, frozen=True, kw_only=True):
         """Specs and run, for a reader."""
         return f"{', '.join(self.specs)} ({self.run_id})"
 
+    @property
+    def comparability(self) -> Mapping[str, Any]:
+        """What its first spec was measured under; empty if that is not stored."""
+        own = (job for job in self.jobs if job.get("spec") == self.specs[0])
+        return next((job.get("comparability") or {} for job in own), {})
+
+    def role(self, spec: str) -> str | None:
+        """Return whether a spec was its session's `baseline` or a `candidate`."""
+        own = (job for job in self.jobs if job.get("spec") == spec)
+        return next((job.get("role") for job in own), None)
+
     def to_json(self) -> dict[str, Any]:
         """Return run and specs as plain JSON."""
         return {"run_id": self.run_id, "specs": list(self.specs)}
 
     def only(self, records: Iterable[Record]) -> StoredResult:
         """Return a part of the result."""
-        return StoredResult(run_id=self.run_id, records=tuple(records))
+        return replace(self, records=tuple(records))
 
 
 def stored_result(reports: Path, text: str) -> StoredResult:
@@ -52,7 +74,7 @@ def stored_result(reports: Path, text: str) -> StoredResult:
 
     Args:
         text: a run id, a run's folder, either with `:WORD` behind it (a variant,
-            model or spec of that run), or a spec (its newest stored run).
+            model, spec or role of that run), or a spec (its newest stored run).
 
     Raises:
         UsageFault: there is no such result, or it cannot be read.
@@ -61,10 +83,12 @@ def stored_result(reports: Path, text: str) -> StoredResult:
     if folder is None:
         spec = _spec(reports, text)
         return stored_result(reports, f"{_newest_run(reports, spec)}:{spec}")
-    result = StoredResult(run_id=folder.name, records=_records(folder))
+    result = StoredResult(
+        run_id=folder.name, records=_records(folder), jobs=stored_jobs(folder)
+    )
     if not word:
         return result
-    own = result.only(r for r in result.records if word in _words(r))
+    own = result.only(r for r in result.records if word in _words(r, result))
     if not own.records:
         known = ", ".join(dict.fromkeys(r.variant for r in result.records))
         msg = f"run {folder.name} has no {word!r}; its variants: {known}"
@@ -163,5 +187,5 @@ def _records(folder: Path) -> tuple[Record, ...]:
     return records
 
 
-def _words(record: Record) -> tuple[str, str, str]:
-    return record.variant, record.model, record.spec
+def _words(record: Record, result: StoredResult) -> tuple[str | None, ...]:
+    return record.variant, record.model, record.spec, result.role(record.spec)

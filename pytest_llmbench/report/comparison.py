@@ -28,13 +28,25 @@ _INTERVAL_FROM: Final = {
 }
 
 
-def comparison_lines(comparison: Comparison) -> list[str]:
-    """Return the table, what both come to, what was left out, and the verdict."""
+def comparison_lines(
+    comparison: Comparison,
+    differences: Sequence[str] = (),
+    margin: float | None = None,
+) -> list[str]:
+    """Return the table, what both come to, what was left out, and the verdict.
+
+    Args:
+        differences: what else A and B were measured under.
+        margin: the loss that is let pass, as a share; None without one.
+    """
     lines = [*_said("A", comparison.label_a), *_said("B", comparison.label_b)]
     lines += ["", *_table(comparison.prompts), ""]
     for label, text in _facts(comparison):
         lines += _said(label, text)
-    return [*lines, "", f"  {_verdict(comparison)}"]
+    for difference in differences:
+        lines += _said("differs", difference)
+    lines += ["", f"  {_verdict(comparison)}"]
+    return lines if margin is None else [*lines, f"  {_within(comparison, margin)}"]
 
 
 def gain_lines(base: str, comparisons: Mapping[str, Comparison]) -> list[str]:
@@ -130,6 +142,11 @@ def _verdict(found: Comparison) -> str:
     if found.verdict == "no difference shown":
         return "no difference shown"
     return f"B is {found.verdict}: the interval excludes 0"
+
+
+def _within(found: Comparison, margin: float) -> str:
+    word = "shown" if found.is_within(margin) else "not shown"
+    return f"{word} not to be worse by {margin * 100:g} points or more (--margin)"
 
 
 def _said(label: str, text: str) -> list[str]:

@@ -46,6 +46,14 @@ def _is_summary(stored: object) -> bool:
     return isinstance(jobs, list) and all(isinstance(job, dict) for job in jobs)
 
 
+def stored_jobs(run: Path) -> tuple[dict[str, Any], ...]:
+    """Return the job summaries of one run's folder; none where it has no summary."""
+    summary = _read_json(run / "summary.json")
+    jobs = summary.get("job_summaries") if isinstance(summary, dict) else None
+    found = jobs if isinstance(jobs, list) else []
+    return tuple(job for job in found if isinstance(job, dict))
+
+
 def newest_job(reports: Path, spec: str) -> dict[str, Any] | None:
     """Return the newest stored job summary of a spec, with its `run_id`."""
     for summary in newest_summaries(reports):

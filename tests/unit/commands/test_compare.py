@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -240,3 +241,69 @@ def test_a_run_killed_before_its_end_is_compared(two: Command) -> None:
     with (folder / "results.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"trial_id": "cut')
     assert two(OLD, NEW)[0] == 1
+
+
+def measured(folder: Path, *jobs: dict[str, Any]) -> None:
+    """Store what a run's specs were, and what they were measured under."""
+    write_json(folder / "summary.json", {"run_id": folder.name, "job_summaries": jobs})
+
+
+def test_a_margin_asks_for_evidence(command: Command) -> None:
+    """With `--margin` too little evidence is status 1, and enough of it 0."""
+    store(command.reports, OLD, make_records({"P0": "PP", "P1": "PP"}))
+    store(command.reports, NEW, make_records({"P0": "PP", "P1": "PP"}))
+    assert command(OLD, NEW)[0] == 0
+    status, text = command(OLD, NEW, "--margin", "5")
+    assert status == 1
+    assert "not shown not to be worse by 5 points or more" in text
+    status, text = command(OLD, NEW, "--margin", "90")
+    assert status == 0
+    assert "  shown not to be worse by 90 points or more" in text
+    (found,) = command.data(OLD, NEW, "--margin", "90")
+    assert (found["margin"], found["is_met"]) == (0.9, True)
+
+
+@pytest.mark.parametrize("margin", ["-1", "101", "five", "nan"])
+def test_a_margin_is_in_points(command: Command, margin: str) -> None:
+    """Anything but 0 to 100 is a usage error."""
+    with pytest.raises(SystemExit) as stopped:
+        command(OLD, NEW, f"--margin={margin}")
+    assert stopped.value.code == 2
+
+
+def test_other_conditions_are_told(two: Command) -> None:
+    """Digest, server and options that differ are shown, and judge nothing."""
+    old, new = (next(two.reports.glob(f"*/{name}")) for name in (OLD, NEW))
+    under = {"prompts": {"P0": "a"}, "model_digest": "aa", "server_version": "1"}
+    measured(old, {"spec": SPEC, "comparability": under})
+    other = {**under, "prompts": {}, "model_digest": "bb", "server_version": ""}
+    measured(new, {"spec": SPEC, "comparability": other})
+    status, text = two(OLD, NEW)
+    assert status == 1
+    assert "  differs        model_digest: aa in A, bb in B" in text
+    assert "  differs        server_version: 1 in A, not told in B" in text
+    (found,) = two.data(OLD, NEW)
+    assert len(found["differences"]) == 2
+
+
+def test_a_session_of_specs_is_held_against_its_baseline(command: Command) -> None:
+    """Each candidate is B, the baseline A; roles are names, too."""
+    warm = SPEC.replace("w0", "w1")
+    groups = (make_records(BAD), make_records(GOOD, spec=warm))
+    folder = store(command.reports, NEW, *groups)
+    jobs = ({"spec": SPEC, "role": "baseline"}, {"spec": warm, "role": "candidate"})
+    measured(folder, *jobs)
+    status, text = command(NEW)
+    assert status == 0
+    assert "B is better" in text
+    assert "what each variant gains" not in text
+    (found,) = command.data(NEW)
+    assert (found["a"]["specs"], found["b"]["specs"]) == ([SPEC], [warm])
+    assert command(f"{NEW}:candidate", f"{NEW}:baseline")[0] == 1
+
+
+def test_a_run_of_another_machine_is_its_folder(two: Command, tmp_path: Path) -> None:
+    """A folder outside the reports can be held against a run within."""
+    shutil.copytree(next(two.reports.glob(f"*/{NEW}")), tmp_path / "rack" / NEW)
+    shutil.rmtree(next(two.reports.glob(f"*/{NEW}")))
+    assert two(OLD, str(tmp_path / "rack" / NEW))[0] == 1
