@@ -187,7 +187,10 @@ class WarmupEffect(Struct, frozen=True, kw_only=True):
 
 
 def warmup_effect(
-    without: Sequence[Record], warmed: Sequence[Record], turns: Iterable[Turn]
+    without: Sequence[Record],
+    warmed: Sequence[Record],
+    turns: Iterable[Turn],
+    runs: int,
 ) -> WarmupEffect:
     """Hold the runs of two specs that differ in warm-up against each other.
 
@@ -195,12 +198,12 @@ def warmup_effect(
         without: every record of the spec that was not warmed; at least one.
         warmed: of the one that was; at least one.
         turns: what was done to the model before each run of either.
+        runs: how many there should be of each.
     """
     told = list(turns)
     prompts = dict.fromkeys(
         (record.suite, record.prompt_id) for record in (*without, *warmed)
     )
-    runs = max(record.run for record in (*without, *warmed))
     cold = _side(without, tuple(prompts), runs, told, is_warm=False)
     warm = _side(warmed, tuple(prompts), runs, told, is_warm=True)
     found = compare(job_evidence("", without), job_evidence("", warmed))

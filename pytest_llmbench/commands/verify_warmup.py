@@ -92,12 +92,15 @@ def run_verify_warmup(arguments: argparse.Namespace) -> int:
         run_id = new_run_id(datetime.now(UTC))
         status = _run(arguments, specs, run_id)
         folder = _folder(session.settings.reports, run_id, status)
-        effect, model = _effect(folder, specs)
+        effect, model = _effect(folder, specs, arguments.runs)
     except UsageFault as fault:
         sys.stderr.write(masked_text(f"llmbench: verify-warmup: {fault}\n"))
         return _USAGE
     path = _write(session.settings.reports, effect, run_id, model, phase)
-    _show(effect, model, phase, session.settings.shown(path))
+    head = f"warm-up of {model} on {phase}, the model unloaded before every run"
+    lines = ["", head, "", *warmup_effect_lines(effect)]
+    lines += ["", f"  wrote {session.settings.shown(path)}"]
+    sys.stdout.write(masked_text("\n".join(lines)) + "\n")
     return 0 if effect.verdict == "PASS" else 1
 
 
@@ -209,7 +212,12 @@ def _run(arguments: argparse.Namespace, specs: tuple[str, str], run_id: str) -> 
     command = [sys.executable, "-m", "pytest", "-p", "llmbench", *words]
     environment = {**os.environ, RUN_ID_VARIABLE: run_id}
     sys.stdout.flush()
-    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own command
+    process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own command
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # pytest has got it, too, and sums up what there is
+            continue
 
 
 def _folder(reports: Path, run_id: str, status: int) -> Path:
@@ -231,7 +239,9 @@ def _folder(reports: Path, run_id: str, status: int) -> Path:
     return folder
 
 
-def _effect(folder: Path, specs: tuple[str, str]) -> tuple[WarmupEffect, str]:
+def _effect(
+    folder: Path, specs: tuple[str, str], runs: int
+) -> tuple[WarmupEffect, str]:
     """Read the run and hold its two specs against each other.
 
     Raises:
@@ -251,7 +261,7 @@ def _effect(folder: Path, specs: tuple[str, str]) -> tuple[WarmupEffect, str]:
     if not all(sides.values()):
         msg = f"{folder}: there is no trial of '{specs[bool(sides[False])]}'"
         raise UsageFault(msg)
-    effect = warmup_effect(sides[False], sides[True], summary.warmup_result)
+    effect = warmup_effect(sides[False], sides[True], summary.warmup_result, runs)
     return effect, records[0].model
 
 
@@ -276,13 +286,3 @@ def _write(
         **effect.to_json(),
     }
     return write_json(reports / REPORT, data)
-
-
-def _show(effect: WarmupEffect, model: str, phase: str, path: str) -> None:
-    runs = max(start.run for start in (*effect.cold.starts, *effect.warm.starts))
-    head = (
-        f"\nwarm-up of {model} on {phase}: {runs} runs of each side, the model"
-        " unloaded before every run"
-    )
-    lines = [head, "", *warmup_effect_lines(effect), "", f"  wrote {path}"]
-    sys.stdout.write(masked_text("\n".join(lines)) + "\n")

@@ -31,20 +31,21 @@ def warmup_effect_lines(effect: WarmupEffect) -> list[str]:
     lines.append("")
     for label, text in _facts(effect):
         lines += [line.text for line in wrapped(label, text)]
-    return [*lines, "", f"  {verdict_text(effect)}"]
+    lines.append("")
+    lines += [line.text for line in wrapped(effect.verdict, _reason(effect))]
+    return lines
 
 
-def verdict_text(effect: WarmupEffect) -> str:
-    """Say PASS, FAIL or INCONCLUSIVE, and why."""
-    limit = f"{LIMIT * 100:.0f} points"
+def _reason(effect: WarmupEffect) -> str:
+    """Say why it is PASS, FAIL or INCONCLUSIVE."""
     if effect.verdict == "INCONCLUSIVE":
-        return f"INCONCLUSIVE: {effect.faults[0]}"
-    gain = f"{numbers.points(effect.improvement)} points"
+        return f"no claim is made: {effect.faults[0]}"
     word = "reach" if effect.verdict == "PASS" else "do not reach"
+    gain = f"{numbers.points(effect.improvement)} points"
     interval = effect.found.interval
     is_open = effect.verdict == "PASS" and interval is not None and interval.low <= 0
     doubt = ", but the interval holds 0: more prompts would tell" if is_open else ""
-    return f"{effect.verdict}: {gain} {word} the limit of {limit}{doubt}"
+    return f"{gain} {word} the limit of {LIMIT * 100:.0f}{doubt}"
 
 
 def _rows(effect: WarmupEffect) -> Iterator[tuple[str, str, str]]:
