@@ -52,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     from pytest_llmbench.commands.aggregate import add_aggregate
     from pytest_llmbench.commands.compare import add_compare
     from pytest_llmbench.commands.doctor import add_doctor
+    from pytest_llmbench.commands.feedback import add_feedback
+    from pytest_llmbench.commands.route import add_route
     from pytest_llmbench.commands.verify_warmup import add_verify_warmup
     from pytest_llmbench.runs.schemas import SCHEMAS
 
@@ -73,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     add_compare(commands)
     add_aggregate(commands)
     add_verify_warmup(commands)
+    add_feedback(commands)
+    add_route(commands)
     return parser
 
 

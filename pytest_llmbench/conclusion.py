@@ -12,14 +12,19 @@ from pytest_llmbench.analysis.summary import summarise_all, variance_report
 from pytest_llmbench.contest import contenders, new_canonical
 from pytest_llmbench.opening import inventory_json
 from pytest_llmbench.policy.decision import gate_met
-from pytest_llmbench.policy.feedback import RunEvidence, harness_feedback
+from pytest_llmbench.policy.feedback import harness_feedback
+from pytest_llmbench.policy.window import job_runs, stored_jobs
 from pytest_llmbench.report.calls import run_notes
 from pytest_llmbench.report.guard import left_out_note, warnings
 from pytest_llmbench.report.markdown import markdown
 from pytest_llmbench.report.view import RunView, job_view
-from pytest_llmbench.runs.folder import RESULTS, write_json
+from pytest_llmbench.runs.folder import RESULTS
 from pytest_llmbench.runs.inventory import snapshot
-from pytest_llmbench.runs.stored import newest_summaries, update_canonical
+from pytest_llmbench.runs.stored import (
+    newest_summaries,
+    update_canonical,
+    write_feedback,
+)
 from pytest_llmbench.spending import terms_by_name
 
 if TYPE_CHECKING:
@@ -227,31 +232,12 @@ def _promote(settings: Settings, canonical: Canonical, summary: dict[str, Any]) 
 
 def _write_feedback(settings: Settings) -> None:
     newest = islice(newest_summaries(settings.reports), _HISTORY_SUMMARIES)
-    newest_first = [list(_runs(summary)) for summary in newest]
-    history = [evidence for runs in reversed(newest_first) for evidence in runs]
-    feedback = harness_feedback(history, settings.fallback)
-    data = {"schema_version": SCHEMA_VERSION, **feedback}
-    write_json(settings.reports / "harness_feedback.json", data)
-
-
-def _runs(summary: dict[str, Any]) -> Iterator[RunEvidence]:
-    for job in summary["job_summaries"]:
-        prompts = job["prompts"]
-        patterns = {
-            p["prompt_id"]: p["pattern"]["kind"] for p in prompts if p["pattern"]
-        }
-        for index, run in enumerate(job["runs"]):
-            outcomes = {p["prompt_id"]: p["outcomes"][index] for p in prompts}
-            yield RunEvidence(
-                model=job["model"],
-                phase=job["phase"],
-                run_id=summary["run_id"],
-                run=run["run"],
-                passed=run["passed"],
-                total=run["passed"] + run["failed"] + run["timed_out"],
-                prompts={key: word for key, word in outcomes.items() if word},
-                patterns=patterns,
-            )
+    newest_first = [
+        [run for job in stored_jobs(summary) for run in job_runs(job)]
+        for summary in newest
+    ]
+    history = [run for runs in reversed(newest_first) for run in runs]
+    write_feedback(settings.reports, harness_feedback(history, settings.routing))
 
 
 def _gate_mode(gate: str) -> Any:  # noqa: ANN401 - read_gate has checked the word

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     import pytest
 
-DEFAULT_FALLBACK: Final = "anthropic/claude-haiku-5-5"
-
 
 class Option(NamedTuple):
     """One setting.

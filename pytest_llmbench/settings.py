@@ -23,7 +23,8 @@ from pytest_llmbench.axis import (
 )
 from pytest_llmbench.calls.request import Limits, Patience, Target
 from pytest_llmbench.errors import SettingsError, SpecError
-from pytest_llmbench.options import DEFAULT_FALLBACK, OPTIONS, Option, OptionTable
+from pytest_llmbench.options import OPTIONS, Option, OptionTable
+from pytest_llmbench.policy.routing_rules import RoutingRules
 from pytest_llmbench.policy.thresholds import PolicyThresholds, policy_table
 from pytest_llmbench.prompts.spec import ModelName, Spec, parse_model, parse_spec
 from pytest_llmbench.prompts.variants import VARIANTS
@@ -71,7 +72,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     backoff_run_s: float
     aliases: Mapping[str, Alias]
     policy: Mapping[str, Any]
-    fallback: str
+    routing: RoutingRules
     root: Path
     runs_auto: bool = False
     cold_start: str = "never"
@@ -95,6 +96,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             "candidates": [str(spec) for spec in self.axis.candidates],
             "baselines": [str(spec) for spec in self.axis.baselines],
             "aliases": {key: alias.to_json() for key, alias in self.aliases.items()},
+            "routing": self.routing.to_json(),
         }
 
     def thresholds(self, phase: str) -> PolicyThresholds:
@@ -240,8 +242,6 @@ def read_settings(
     table = _TableOverStored(config, values, name, stored or {})
     plain = {option.key: table.value(option) for option in OPTIONS}
     aliases = read_aliases(values.get("models", {}), name)
-    routing = as_table(values.get("routing", {}), f"{name}: routing")
-    check_keys(routing, ("fallback",), f"{name}: routing")
     baseline, replay = plain["baseline"], plain["replay"]
     auto, _, runs = str(plain["runs"]).rpartition(":")
     settings = Settings(
@@ -268,7 +268,7 @@ def read_settings(
         backoff_run_s=plain["backoff_run"],
         aliases=aliases,
         policy=policy_table(values.get("policy", {}), f"{name}: policy"),
-        fallback=str(routing.get("fallback", DEFAULT_FALLBACK)),
+        routing=_routing(values, name),
         root=config.rootpath,
     )
     settings.thresholds("")
@@ -309,6 +309,21 @@ def _with_axis(
         variants=tuple(dict.fromkeys(spec.variant for spec in axis.specs(""))),
         cold_start=plain["cold_start"] or "spec",
     )
+
+
+def read_routing(root: Path) -> tuple[RoutingRules, dict[str, Alias]]:
+    """Read what the settings file of a root says of routing, and its aliases.
+
+    Raises:
+        SettingsError: the message names the file, the key and what is allowed.
+    """
+    values, name = _file_values(root)
+    return _routing(values, name), read_aliases(values.get("models", {}), name)
+
+
+def _routing(values: Mapping[str, Any], name: str) -> RoutingRules:
+    where = f"{name}: routing"
+    return RoutingRules.from_mapping(as_table(values.get("routing", {}), where), where)
 
 
 def _file_values(root: Path) -> tuple[dict[str, Any], str]:

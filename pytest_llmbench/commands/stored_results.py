@@ -15,6 +15,7 @@ from pytest_llmbench.runs.folder import RESULTS, read_records
 from pytest_llmbench.runs.stored import (
     newest_job,
     newest_summaries,
+    read_summary,
     run_folders,
     stored_jobs,
 )
@@ -112,6 +113,25 @@ def one_result(result: StoredResult) -> StoredResult:
     shown = "".join(f"\n  '{result.run_id}:{spec}'" for spec in specs)
     msg = f"run {result.run_id} has {len(specs)} specs of suite {crowded!r}; name one:"
     raise UsageFault(msg + shown)
+
+
+def run_summary(reports: Path, run_id: str) -> dict[str, Any]:
+    """Return the stored summary.json of a run.
+
+    Raises:
+        UsageFault: there is no such run, or it has no summary.
+    """
+    folder, word = _folder(reports, run_id)
+    if folder is None or word:
+        raise UsageFault(_no_run(reports, run_id))
+    summary = read_summary(folder)
+    if summary is None:
+        msg = (
+            f"run {folder.name} has no summary that can be read;"
+            f" finish it: pytest --resume {folder.name}"
+        )
+        raise UsageFault(msg)
+    return summary
 
 
 def _folder(reports: Path, text: str) -> tuple[Path | None, str]:

@@ -2,97 +2,69 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import asdict
 
-from pytest_llmbench.analysis.trials import FAILED, JUDGED
+from pytest_llmbench.policy.routing_rules import RoutingRules
+from pytest_llmbench.policy.window import last_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from pytest_llmbench.analysis.patterns import PatternKind
-    from pytest_llmbench.runs.record import Outcome
-
-WINDOW: Final = 8
-"""How many runs of one model and phase are looked at."""
+    from pytest_llmbench.policy.window import PhaseWindow, PromptHistory, RunEvidence
 
 HOT_ABOVE: Final = 2
-"""A prompt that failed in more of them is a hot failure."""
+"""A prompt that failed in more of the last runs is a hot failure."""
 
-EXTENDED_FLOOR: Final = 0.50
-ATOMIC_FLOOR: Final = 0.80
-DEFAULT_FALLBACK: Final = "anthropic/claude-haiku-5-5"
 WARM_UP: Final = "warm-up"
 
 Action = Literal[
-    "disable_for_stateful", "allow_for_bounded_tasks", "observe", "no_evidence"
+    "allow_for_bounded_tasks",
+    "allow",
+    "disable_for_stateful",
+    "disable",
+    "observe",
+    "no_evidence",
 ]
 """What a recommendation asks of the router.
 
 `observe` means that there is evidence but no rule that grants or bars work.
 """
 
+_CAUSES: Final[Mapping[str | None, str]] = {
+    "cold_start": "cold start: it fails while the model is cold; warm it up",
+    "degrading": "degrading: it passes first and fails later in a session",
+    "flaky": "chance: it passes and fails in no order",
+}
+_ALLOW: Final[Mapping[str, Action]] = {"atomic": "allow_for_bounded_tasks"}
+_BAR: Final[Mapping[str, Action]] = {"extended": "disable_for_stateful"}
 
-class RunEvidence(Struct, frozen=True, kw_only=True):
-    """One stored run of one model and phase.
+
+class HotFailure(Struct, frozen=True, kw_only=True):
+    """A prompt that fails again and again.
 
     Attributes:
-        run: counted from 1 within `run_id`.
-        total: judged trials of the run.
-        prompts: outcome by prompt id.
-        patterns: pattern by prompt id, as found when `run_id` was summed up.
+        failed_in: runs in which it failed or timed out.
+        of: runs in which it was judged.
+        pattern: that of its newest failure; None if none was stored.
+        cause: whether the model was cold or cannot do it, in words.
     """
 
     model: str
     phase: str
-    run_id: str
-    run: int
-    passed: int
-    total: int
-    prompts: Mapping[str, Outcome] = field(default_factory=dict)
-    patterns: Mapping[str, PatternKind] = field(default_factory=dict)
+    suite: str
+    prompt_id: str
+    failed_in: int
+    of: int
+    pattern: PatternKind | None
+    cause: str
 
-
-class PhaseWindow(Struct, frozen=True, kw_only=True):
-    """The last judged runs of one model and phase, newest last."""
-
-    model: str
-    phase: str
-    runs: tuple[RunEvidence, ...]
-
-    @property
-    def target(self) -> str:
-        """The key of this window in the feedback: `model::phase`."""
-        return f"{self.model}::{self.phase}"
-
-    @property
-    def passed(self) -> int:
-        """Passed trials of all its runs."""
-        return sum(run.passed for run in self.runs)
-
-    @property
-    def total(self) -> int:
-        """Judged trials of all its runs."""
-        return sum(run.total for run in self.runs)
-
-    @property
-    def accuracy(self) -> float | None:
-        """Passed of judged trials; None if nothing was judged."""
-        return self.passed / self.total if self.total else None
-
-    @property
-    def has_cold_start(self) -> bool:
-        """Whether a cold start was seen in one of its runs."""
-        return any("cold_start" in run.patterns.values() for run in self.runs)
-
-    def pattern(self, prompt_id: str) -> PatternKind | None:
-        """Return the pattern found with the prompt's newest failure."""
-        failing = (run for run in self.runs if run.prompts.get(prompt_id) in FAILED)
-        kinds = [run.patterns.get(prompt_id) for run in failing]
-        return kinds[-1] if kinds else None
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of `hot_failures`."""
+        return asdict(self)
 
 
 class Recommendation(Struct, frozen=True, kw_only=True):
@@ -118,106 +90,130 @@ class Recommendation(Struct, frozen=True, kw_only=True):
         return {**asdict(self), "requirements": list(self.requirements)}
 
 
+_DEFAULT_RULES: Final = RoutingRules()
+
+
 def harness_feedback(
-    history: Sequence[RunEvidence], fallback: str = DEFAULT_FALLBACK
+    history: Iterable[RunEvidence], rules: RoutingRules = _DEFAULT_RULES
 ) -> dict[str, Any]:
-    """Return the content of harness_feedback.json.
+    """Return the content of harness_feedback.json, but for its version.
 
     Args:
         history: stored runs, newest last.
-        fallback: the model that takes the work a model is not fit for.
+        rules: from which accuracy on work is granted or barred.
     """
     windows = last_runs(history)
     return {
         "model_phase_accuracy": {
-            window.target: {
-                "passed": window.passed,
-                "total": window.total,
-                "accuracy": window.accuracy,
-                "runs": len(window.runs),
-            }
-            for window in windows
+            window.target: _accuracy(window) for window in windows
         },
-        "hot_failures": [hot for window in windows for hot in _hot_failures(window)],
-        "recommendations": [
-            recommend(window, fallback).to_json() for window in windows
+        "hot_failures": [
+            hot.to_json() for window in windows for hot in hot_failures(window)
         ],
+        "recommendations": [recommend(window, rules).to_json() for window in windows],
     }
 
 
-def last_runs(history: Sequence[RunEvidence]) -> tuple[PhaseWindow, ...]:
-    """Take the last runs of each model and phase, in order of first sight.
-
-    A run in which nothing was judged is no evidence and pushes none out.
-    """
-    groups: defaultdict[tuple[str, str], list[RunEvidence]] = defaultdict(list)
-    for run in history:
-        judged = groups[run.model, run.phase]
-        if run.total:
-            judged.append(run)
-    return tuple(
-        PhaseWindow(model=model, phase=phase, runs=tuple(runs[-WINDOW:]))
-        for (model, phase), runs in groups.items()
-    )
-
-
-def recommend(window: PhaseWindow, fallback: str) -> Recommendation:
+def recommend(window: PhaseWindow, rules: RoutingRules) -> Recommendation:
     """Say what the router should do with one model and phase."""
-    accuracy = window.accuracy
+    target, accuracy, rule = window.target, window.accuracy, rules.of(window.phase)
     if accuracy is None:
         return Recommendation(
-            target=window.target, action="no_evidence", reason="nothing was judged"
+            target=target, action="no_evidence", reason="nothing was judged"
         )
     seen = _seen(window, accuracy)
-    warm = (WARM_UP,) if window.has_cold_start else ()
-    if window.phase == "extended" and accuracy < EXTENDED_FLOOR:
+    if rule.bar_below is not None and accuracy < rule.bar_below:
         return Recommendation(
-            target=window.target,
-            action="disable_for_stateful",
-            reason=f"{seen}: below {EXTENDED_FLOOR:.2f}",
+            target=target,
+            action=_BAR.get(window.phase, "disable"),
+            reason=f"{seen}: below {_limit(rule.bar_below)}",
             allow=False,
-            fallback=fallback,
+            fallback=rules.fallback_of(window.phase),
         )
-    if window.phase == "atomic" and accuracy >= ATOMIC_FLOOR:
+    warm = (WARM_UP,) if window.has_cold_start else ()
+    if rule.allow_from is not None and accuracy >= rule.allow_from:
         return Recommendation(
-            target=window.target,
-            action="allow_for_bounded_tasks",
-            reason=f"{seen}: at least {ATOMIC_FLOOR:.2f}" + _cold_text(window),
+            target=target,
+            action=_ALLOW.get(window.phase, "allow"),
+            reason=f"{seen}: at least {_limit(rule.allow_from)}" + _cold_text(window),
             allow=True,
             requirements=warm,
         )
     return Recommendation(
-        target=window.target,
+        target=target,
         action="observe",
         reason=f"{seen}: no rule grants or bars work" + _cold_text(window),
         requirements=warm,
     )
 
 
-def _hot_failures(window: PhaseWindow) -> Iterator[dict[str, Any]]:
-    counts = {
-        prompt_id: sum(run.prompts.get(prompt_id) in FAILED for run in window.runs)
-        for run in window.runs
-        for prompt_id in run.prompts
+def hot_failures(window: PhaseWindow) -> tuple[HotFailure, ...]:
+    """Return the prompts that failed in more than 2 of the runs, worst first."""
+    hot = [prompt for prompt in window.prompts() if prompt.failed_in > HOT_ABOVE]
+    return tuple(
+        HotFailure(
+            model=window.model,
+            phase=window.phase,
+            suite=prompt.suite,
+            prompt_id=prompt.prompt_id,
+            failed_in=prompt.failed_in,
+            of=prompt.of,
+            pattern=prompt.pattern,
+            cause=cause(prompt),
+        )
+        for prompt in sorted(hot, key=lambda prompt: -prompt.failed_in)
+    )
+
+
+def cause(prompt: PromptHistory) -> str:
+    """Say in words what a prompt's failures come from, as far as its runs tell."""
+    if prompt.pattern == "incapable":
+        return _incapable(prompt)
+    return _CAUSES.get(prompt.pattern, "unclear: no pattern was found")
+
+
+def _incapable(prompt: PromptHistory) -> str:
+    """Believe a lack of ability only if no other session speaks against it."""
+    if prompt.session_runs == 1:
+        return (
+            "unclear: one run a session tells no cold start from a lack of ability;"
+            " ask for more --runs"
+        )
+    if prompt.failed_in < prompt.of:
+        return (
+            "unclear: it failed in every run of one session and passed in another;"
+            " look at what has changed"
+        )
+    return "capability: it failed in every run"
+
+
+def _accuracy(window: PhaseWindow) -> dict[str, Any]:
+    share = window.share
+    return {
+        "passed": share.hits,
+        "total": share.n,
+        "accuracy": share.value,
+        "low": share.low,
+        "high": share.high,
+        "runs": len(window.runs),
     }
-    for prompt_id, failed in sorted(counts.items(), key=lambda item: -item[1]):
-        if failed > HOT_ABOVE:
-            yield {
-                "model": window.model,
-                "phase": window.phase,
-                "prompt_id": prompt_id,
-                "failed_in": failed,
-                "of": sum(run.prompts.get(prompt_id) in JUDGED for run in window.runs),
-                "pattern": window.pattern(prompt_id),
-            }
 
 
 def _seen(window: PhaseWindow, accuracy: float) -> str:
     runs = f"{len(window.runs)} run{'' if len(window.runs) == 1 else 's'}"
     return (
         f"{window.phase} accuracy {accuracy:.4g} "
-        f"({window.passed} of {window.total} trials, last {runs})"
+        f"({window.share.hits} of {window.share.n} trials, last {runs})"
     )
+
+
+def _limit(share: float) -> str:
+    """Show a limit to the digits it was set with, two at least.
+
+    >>> _limit(0.5), _limit(0.875)
+    ('0.50', '0.875')
+    """
+    return max(f"{share:.2f}", f"{share:g}", key=len)
 
 
 def _cold_text(window: PhaseWindow) -> str:

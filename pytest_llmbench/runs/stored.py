@@ -7,13 +7,15 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_llmbench.runs.folder import write_json
+from pytest_llmbench.runs.folder import drop_cut_line, json_line, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 CANONICAL: Final = "canonical.json"
+FEEDBACK: Final = "harness_feedback.json"
+ROUTING_LOG: Final = "routing_decisions.jsonl"
 SCHEMA_VERSION: Final = 1
 
 
@@ -24,9 +26,16 @@ def newest_summaries(reports: Path) -> Iterator[dict[str, Any]]:
     passed over.
     """
     for run in run_folders(reports):
-        summary = _read_json(run / "summary.json")
-        if _is_summary(summary):
+        summary = read_summary(run)
+        # A replay repeats one that counts already.
+        if summary is not None and not summary.get("replay_of"):
             yield summary
+
+
+def read_summary(folder: Path) -> dict[str, Any] | None:
+    """Return the summary.json of a run's folder; None if none can be read."""
+    summary = _read_json(folder / "summary.json")
+    return summary if _is_summary(summary) else None
 
 
 def run_folders(reports: Path) -> Iterator[Path]:
@@ -39,9 +48,6 @@ def run_folders(reports: Path) -> Iterator[Path]:
 
 
 def _is_summary(stored: object) -> bool:
-    """Whether it sums up a run that asked: a replay repeats one that counts already."""
-    if isinstance(stored, dict) and stored.get("replay_of"):
-        return False
     jobs = stored.get("job_summaries") if isinstance(stored, dict) else None
     return isinstance(jobs, list) and all(isinstance(job, dict) for job in jobs)
 
@@ -77,6 +83,27 @@ def update_canonical(reports: Path, changed: dict[str, Any]) -> Path:
         phases = {**read_canonical(reports), **changed}
         data = {"schema_version": SCHEMA_VERSION, "phases": phases}
         return write_json(reports / CANONICAL, data)
+
+
+def write_feedback(reports: Path, feedback: dict[str, Any]) -> Path:
+    """Write harness_feedback.json, whole or not at all."""
+    data = {"schema_version": SCHEMA_VERSION, **feedback}
+    return write_json(reports / FEEDBACK, data)
+
+
+def append_routing(reports: Path, decision: dict[str, Any]) -> Path:
+    """Append one line to routing_decisions.jsonl, whole also when many append at once.
+
+    A last line that a killed writer has cut off makes way for this one.
+    """
+    reports.mkdir(parents=True, exist_ok=True)
+    path = reports / ROUTING_LOG
+    line = json_line({"schema_version": SCHEMA_VERSION, **decision})
+    with _locked(path):
+        drop_cut_line(path)
+        with path.open("ab") as file:
+            file.write(line.encode("utf-8", "backslashreplace"))
+    return path
 
 
 def _read_json(path: Path) -> Any:  # noqa: ANN401 - whatever is stored

@@ -13,6 +13,7 @@ from pytest_llmbench.aliases import Alias, read_aliases
 from pytest_llmbench.analysis.cost import Prices
 from pytest_llmbench.calls.request import Limits, Target
 from pytest_llmbench.errors import SettingsError
+from pytest_llmbench.policy.routing_rules import RoutingRules
 from pytest_llmbench.prompts.spec import parse_model, parse_spec
 from pytest_llmbench.prompts.variants import VARIANTS
 from pytest_llmbench.settings import (
@@ -53,7 +54,7 @@ SETTINGS = Settings(
     backoff_run_s=3600.0,
     aliases={"fast": FAST},
     policy={"min_runs": 5, "extended": {"min_runs": 9}},
-    fallback="anthropic/x",
+    routing=RoutingRules(fallback="anthropic/x"),
     root=ROOT,
 )
 

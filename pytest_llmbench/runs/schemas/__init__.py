@@ -22,6 +22,7 @@ SCHEMAS: Final = (
     "canonical",
     "aggregate_summary",
     "warm_up_effectiveness_report",
+    "routing_decisions",
 )
 """The names that `load_schema` knows."""
 

@@ -20,8 +20,9 @@ from pytest_llmbench.checks.reply import Backoff, Reply, Timings, ToolCall, Usag
 from pytest_llmbench.checks.verdict import Behaviour, CheckResult, FailureMode
 from pytest_llmbench.policy.baseline import Baseline
 from pytest_llmbench.policy.decision import decide
-from pytest_llmbench.policy.feedback import RunEvidence, harness_feedback
+from pytest_llmbench.policy.feedback import harness_feedback
 from pytest_llmbench.policy.thresholds import METHODS, PolicyThresholds
+from pytest_llmbench.policy.window import RunEvidence
 from pytest_llmbench.runs.record import Attempt, Fault, Outcome, Record
 from pytest_llmbench.runs.schemas import load_schema
 
