@@ -178,14 +178,14 @@ def last_runs(history: Iterable[RunEvidence]) -> tuple[PhaseWindow, ...]:
 
 
 def _newest(runs: Sequence[RunEvidence]) -> tuple[RunEvidence, ...]:
-    session = {run_id: n for n, run_id in enumerate(dict.fromkeys(map(_run_id, runs)))}
-    judged = (run for run in runs if run.total)
-    in_turn = sorted(judged, key=lambda run: (session[run.run_id], run.run))
+    """Take the last judged runs; of one pass over several specs, by their names."""
+    ids = dict.fromkeys(run.run_id for run in runs)
+    session = {run_id: number for number, run_id in enumerate(ids)}
+    in_turn = sorted(
+        (run for run in runs if run.total),
+        key=lambda run: (session[run.run_id], run.run, run.suite, run.spec),
+    )
     return tuple(in_turn[-WINDOW:])
-
-
-def _run_id(run: RunEvidence) -> str:
-    return run.run_id
 
 
 def _job_runs(job: Mapping[str, Any]) -> Iterator[RunEvidence]:

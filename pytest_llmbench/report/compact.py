@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 DEFAULT_BUDGET_TOKENS: Final = 400
 
 _PIECES: Final = re.compile(r"[A-Za-z]+|[0-9]+|[^\sA-Za-z0-9]")
+_UNMET: Final = {"<=": ">", ">=": "<"}
 _LETTERS: Final = 4
 _DIGITS: Final = 3
 
@@ -289,23 +290,25 @@ def _detail(decision: Mapping[str, Any]) -> str:
     """Tell the deciding gate's numbers, and how many more runs would tell more."""
     gates = (one for one in decision["gates"] if one["name"] == decision["decided_by"])
     parts = [
-        f"{gate['name']} {gate['observed']:.3g} {_against(gate)} {gate['limit']:.3g}"
+        f"{gate['name']} {gate['observed']:.3g} {_UNMET[gate['comparison']]}"
+        f" {gate['limit']:.3g}"
         for gate in gates
-        if gate["observed"] is not None and gate["limit"] is not None
+        if _is_unmet(gate)
     ]
     more = decision.get("more_runs")
     return ", ".join([*parts, *([f"needs {more} more runs"] if more else [])])
 
 
-def _against(gate: Mapping[str, Any]) -> str:
-    """Say how a gate's number lies to its limit; another fault may have decided.
+def _is_unmet(gate: Mapping[str, Any]) -> bool:
+    """Whether a gate's own number decided, and not something it has no number for.
 
-    >>> _against({"observed": 0.9, "limit": 0.8, "comparison": "<="})
-    '>'
+    >>> _is_unmet({"observed": 0.0, "limit": 0.05, "comparison": "<="})
+    False
     """
-    if gate["observed"] == gate["limit"]:
-        return "="
-    return "<" if gate["observed"] < gate["limit"] else ">"
+    observed, limit = gate["observed"], gate["limit"]
+    if observed is None or limit is None:
+        return False
+    return bool(observed > limit if gate["comparison"] == "<=" else observed < limit)
 
 
 def _share(value: float | None) -> str:

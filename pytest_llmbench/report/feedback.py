@@ -122,14 +122,14 @@ def _evidence_facts(one: ModelEvidence) -> Iterator[tuple[str, str]]:
 
 
 def _builds(digests: Mapping[str, int]) -> str:
+    """Name the newest build; where others made runs too, how many each made."""
+    if len(digests) == 1:
+        return next(iter(digests))[:_DIGEST]
     newest, *older = (
-        f"{name[:_DIGEST]} ({count} runs)" for name, count in digests.items()
+        f"{name[:_DIGEST]} ({numbers.counted(count, 'run')})"
+        for name, count in digests.items()
     )
-    return (
-        f"{newest}; before it {', '.join(older)}"
-        if older
-        else newest.partition(" (")[0]
-    )
+    return f"{newest}; before it {', '.join(older)}"
 
 
 def _share(one: ModelEvidence) -> str:

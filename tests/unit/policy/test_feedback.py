@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmbench.policy.feedback import harness_feedback, recommend
+from pytest_llmbench.policy.feedback import cause, harness_feedback, recommend
 from pytest_llmbench.policy.routing_rules import RoutingRules
-from pytest_llmbench.policy.window import RunEvidence, last_runs
+from pytest_llmbench.policy.window import PromptHistory, RunEvidence, last_runs
 
 
 def ran(passed: int = 12, total: int = 12, **changes: object) -> RunEvidence:
@@ -234,3 +234,54 @@ def test_feedback_holds_together(history: list[RunEvidence]) -> None:
         assert (entry["accuracy"] is None) == (entry["total"] == 0)
     for hot in found["hot_failures"]:
         assert 2 < hot["failed_in"] <= hot["of"] <= 8
+
+
+def caused(**changes: object) -> str:
+    """Return the cause of a prompt's failures."""
+    fields: dict[str, Any] = {
+        "suite": "s",
+        "prompt_id": "P6",
+        "failed_in": 4,
+        "of": 4,
+        "pattern": "incapable",
+        "session_runs": 4,
+    }
+    return cause(PromptHistory(**{**fields, **changes})).partition(":")[0]
+
+
+def test_the_cause_in_words() -> None:
+    """Cold start or capability: as far as the runs can tell, and no further."""
+    assert caused() == "capability"
+    assert caused(of=5) == "unclear"
+    assert caused(session_runs=1) == "unclear"
+    assert caused(session_runs=2) == "capability"
+    assert caused(pattern="cold_start") == "cold start"
+    assert caused(pattern="flaky") == "chance"
+    assert caused(pattern="degrading") == "degrading"
+    assert caused(pattern=None) == "unclear"
+
+
+def test_a_rule_of_the_users_own() -> None:
+    """Other phases are granted and barred where the settings say so."""
+    table = {"chat": {"allow_from": 0.5, "bar_below": 0.25, "fallback": "big"}}
+    rules = RoutingRules.from_mapping(table, "routing")
+    found = [
+        recommend(last_runs([ran(passed, 100, phase="chat")])[0], rules)
+        for passed in (50, 49, 25, 24)
+    ]
+    assert [(one.action, one.fallback) for one in found] == [
+        ("allow", None),
+        ("observe", None),
+        ("observe", None),
+        ("disable", "big"),
+    ]
+
+
+def test_suites_of_one_phase_are_not_mixed() -> None:
+    """Two failures of P1 in each of two suites are no hot failure."""
+    history = [
+        ran(suite=suite, run=number, prompts={"P1": "fail"})
+        for number in (1, 2)
+        for suite in ("one", "two")
+    ]
+    assert harness_feedback(history)["hot_failures"] == []
