@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmbench.report import numbers
-from pytest_llmbench.report.lines import cut, wrapped
+from pytest_llmbench.report.lines import wrapped
 from pytest_llmbench.report.plain import plain
 
 if TYPE_CHECKING:
@@ -20,11 +21,9 @@ _HOT_HEAD: Final = (
     "cold start or capability?",
 )
 _GAP: Final = "  "
+_LEAST_NAME: Final = 12
 _LEAST: Final = 24
-"""Columns that the last cell of a row gets, however narrow the terminal is."""
-
-_MOST: Final = 32
-"""Columns of the widest name, where the terminal is too narrow for more."""
+"""Columns that a name and a sentence get, however narrow the terminal is."""
 
 _MINUTE_S: Final = 60
 _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (_MINUTE_S, "minute"))
@@ -176,32 +175,25 @@ def _hot_cells(hot: Mapping[str, Any]) -> tuple[str, ...]:
 def _table(
     head: Sequence[str], rows: Iterable[Sequence[str]], width: int | None
 ) -> list[str]:
-    """Lay rows out in columns; the last one is broken under its own start."""
+    """Lay rows out in columns; what is too long for its own is broken under its start.
+
+    Only the first and the last column give way: a model's name and a sentence.
+    """
     cells = [tuple(head), *(tuple(map(plain, row)) for row in rows)]
-    columns = [max(map(len, column)) for column in zip(*cells, strict=True)][:-1]
+    columns = [max(map(len, column)) for column in zip(*cells, strict=True)]
     if width is not None:
-        columns = _narrowed(columns, width)
-    return [line for row in cells for line in _row(row, columns, width)]
+        gaps = len(_GAP) * (len(columns) - 1)
+        room = width - gaps - sum(columns[1:-1])
+        columns[0] = min(columns[0], max(_LEAST_NAME, room - _LEAST))
+        columns[-1] = max(_LEAST, room - columns[0])
+    return [line for row in cells for line in _row(row, columns)]
 
 
-def _narrowed(columns: list[int], width: int) -> list[int]:
-    """Cut the first column, a model's name, where there is no room for all."""
-    others = sum(columns[1:]) + len(_GAP) * len(columns)
-    room = max(_LEAST, width - others - _MOST)
-    return [min(columns[0], room), *columns[1:]]
-
-
-def _row(
-    row: Sequence[str], columns: Sequence[int], width: int | None
-) -> Iterator[str]:
-    *short, last = row
-    cells = (
-        f"{cut(text, room):<{room}}" for text, room in zip(short, columns, strict=True)
-    )
-    start = _GAP.join(cells) + _GAP
-    if width is None:
-        yield (start + last).rstrip()
-        return
-    room = max(_LEAST, width - len(start))
-    for number, part in enumerate(wrap(last, room, break_on_hyphens=False) or [""]):
-        yield (" " * len(start) if number else start) + part
+def _row(row: Sequence[str], columns: Sequence[int]) -> Iterator[str]:
+    broken = [
+        wrap(text, width, break_on_hyphens=False) or [""]
+        for text, width in zip(row, columns, strict=True)
+    ]
+    for parts in zip_longest(*broken, fillvalue=""):
+        cells = zip(parts, columns, strict=True)
+        yield _GAP.join(f"{text:<{width}}" for text, width in cells).rstrip()

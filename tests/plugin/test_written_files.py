@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from bench_project import Bench
     from fake_ollama import FakeOllama
 
-BY_COMMANDS: Final = {"aggregate_summary", "warm_up_effectiveness_report"}
+BY_COMMANDS: Final = {
+    *("aggregate_summary", "warm_up_effectiveness_report", "routing_decisions"),
+}
 """What commands write, not runs; their own tests hold it against its schema."""
 
 WRITTEN: Final = set(SCHEMAS) - {"suite"} - BY_COMMANDS

@@ -48,32 +48,33 @@ WEAK = [ran(4, model="other:7b", phase="extended", suite="long")]
 def test_the_tables_whole() -> None:
     """Where nothing limits the width each row is one line."""
     assert feedback_lines(harness_feedback([*COLD, *WEAK]), None) == [
-        "model     phase     runs  accuracy                what to do",
+        "model     phase     runs  accuracy               what to do",
         (
-            "other:7b  extended  1     40 % (4/10, 17-69 %)    disable for stateful;"
+            "other:7b  extended  1     40 % (4/10, 17-69 %)   disable for stateful;"
             " send it to anthropic/claude-haiku-5-5"
         ),
         (
-            "small:1b  atomic    3     90 % (27/30, 74-97 %)   allow for bounded tasks,"
+            "small:1b  atomic    3     90 % (27/30, 74-97 %)  allow for bounded tasks,"
             " with warm-up"
         ),
         "",
         "failed in more than 2 of the last 8 runs",
         "model     phase   suite   prompt  failed in  cold start or capability?",
         (
-            "small:1b  atomic  atomic  P6      3 of 3     cold start: it fails while the"
-            " model is cold; warm it up"
+            "small:1b  atomic  atomic  P6      3 of 3     cold start: it fails while"
+            " the model is cold; warm it up"
         ),
     ]
 
 
 def test_the_tables_fit_a_terminal() -> None:
-    """A long model name is cut and the last column broken, but never in a pipe."""
+    """A long model name and the last column are broken, nothing is cut."""
     name = "registry.example/team/a-model-with-a-long-name:70b-q4"
     feedback = harness_feedback([ran(2, model=name, phase="extended")])
     lines = feedback_lines(feedback, 80)
     assert max(map(len, lines)) <= 80
-    assert "…" in lines[1]
+    named = "".join(line[:17].strip() for line in lines[1:5])
+    assert named == name
     assert name in feedback_lines(feedback, None)[1]
 
 
