@@ -302,7 +302,7 @@ def _detail(decision: Mapping[str, Any]) -> str:
 def _is_unmet(gate: Mapping[str, Any]) -> bool:
     """Whether a gate's own number decided, and not something it has no number for.
 
-    >>> _is_unmet({"observed": 0.0, "limit": 0.05, "comparison": "<="})
+    >>> _is_unmet({"observed": 0.05, "limit": 0.05, "comparison": "<="})
     False
     """
     observed, limit = gate["observed"], gate["limit"]

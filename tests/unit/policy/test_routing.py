@@ -79,9 +79,8 @@ def test_a_fallback_cannot_stand_in_for_itself() -> None:
 
 def test_allowed_comes_before_observed() -> None:
     """A surer model that no rule allows does not win over an allowed one."""
-    rules = RoutingRules.from_mapping({"chat": {"allow_from": 0.5}}, "routing")
-    runs = last_runs([ran(5, model="allowed", phase="chat"), ran(4, phase="chat")])
-    found = best_for(runs, "chat", rules, NOW)
+    lucky = ran(4, total=5, model="allowed")
+    found = best_for(last_runs([lucky, ran(790, total=1000)]), "atomic", RULES, NOW)
     assert [one.verdict for one in found.evidence] == ["allow", "observe"]
     assert found.send_to == "allowed"
 

@@ -245,6 +245,8 @@ def test_what_fits_exactly_is_whole() -> None:
     assert told(size).left_out == {}
     assert told(size - 1).left_out
     assert told(size - 1).tokens <= size - 1
+    partly = told(150)
+    assert told(partly.tokens) == partly
 
 
 def test_the_rarest_hot_failures_go_first() -> None:
