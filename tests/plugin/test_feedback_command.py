@@ -50,9 +50,6 @@ prompts:
 """
 
 
-MODEL: Final = ("--model", "fake:1b")
-
-
 def command(bench: Bench, *args: str) -> subprocess.CompletedProcess[str]:
     """Run `llmbench` in a process of its own, in the project."""
     return subprocess.run(  # noqa: S603 - our own command
@@ -96,16 +93,12 @@ def test_cold_start_or_capability(
 
 
 def test_command_and_session_agree(bench: Bench, small: FakeOllama) -> None:
-    """The same runs give the same harness_feedback.json, whoever writes it.
-
-    Also if the newest session has so many specs that a store may give a part of it.
-    """
+    """The same runs give the same harness_feedback.json, whoever writes it."""
     bench.suite()
     bench.suite(EXTENDED, name="long")
     for runs in ("3", "2"):
         bench.run("--model", "fake:1b,fake:1b?temperature=0.5", "--runs", runs)
-    variants = "native_api,text,few_shot,xml"
-    bench.run("small.bench.yaml", "--variant", variants, *MODEL, "--runs", "9")
+    bench.run("--model", "fake:1b", "--variant", "native_api,text", "--runs", "5")
     path = bench.reports / "harness_feedback.json"
     by_session = path.read_text("utf-8")
     path.unlink()
