@@ -5,8 +5,8 @@
     llmbench: last 8 runs per model and phase; run 20261121T095724000Z-c8e9bb
     fallback anthropic/claude-haiku-5-5
     [m:1b atomic] 79/84 0.9405 (0.87-0.97) 7 runs: allow_for_bounded_tasks +warm-up
-    - atomic native_api t60 r0 i0 w0: HOLD variance 1 n7; variance 0.0128 > 0.0025
-    ! atomic cold_start P6 3/7, P7 3/7
+    - a native_api t60 r0 i0 w0: HOLD variance_too_high 1 n7; variance 0.01 > 0.0025
+    ! a cold_start P6 3/7, P7 3/7
 
 A `[model phase]` line has passed and judged trials, accuracy, its 95 % interval and
 the advice (`+` what it requires, `->` who does the work instead). A `-` line is a

@@ -126,7 +126,7 @@ def test_every_decision_is_there() -> None:
     ):
         one = found[job_json["spec"], job_json["suite"]]
         assert one["word"] == decision["decision"]
-        assert one["code"] == (decision["decided_by"] or "promoted")
+        assert one["code"] == decision["code"]
         assert float(one["accuracy"]) == pytest.approx(job_json["accuracy"], abs=1e-4)
         assert int(one["n"]) == job_json["n"]
     words = {one["word"] for one in found.values()}
@@ -170,13 +170,23 @@ def test_every_hot_failure_is_there() -> None:
 
 
 def test_a_code_and_more_runs_are_told() -> None:
-    """The policy's reason code wins over the gate's name; a HOLD says what it needs."""
+    """A HOLD says by its code and numbers why, and how many more runs it needs."""
     summary = run_summary(JOBS[0])
-    summary["policy_decisions"][0] |= {"code": "variance_too_high", "more_runs": 4}
+    summary["policy_decisions"][0] |= {"more_runs": 4}
     (one,) = read(told(summary=summary).text)["decisions"]
     assert one["code"] == "variance_too_high"
     assert one["detail"].startswith("variance 0.0")
     assert one["detail"].endswith(" > 0.0025, needs 4 more runs")
+
+
+def test_a_decision_stored_without_a_code() -> None:
+    """What an older version has stored is told by its gate's name."""
+    summary = run_summary(*JOBS[:2])
+    for decision in summary["policy_decisions"]:
+        del decision["code"]
+        del decision["more_runs"]
+    codes = [one["code"] for one in read(told(summary=summary).text)["decisions"]]
+    assert codes == ["variance", "promoted"]
 
 
 def test_a_baseline_of_the_session_is_named_as_such() -> None:
