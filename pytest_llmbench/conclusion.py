@@ -13,7 +13,7 @@ from pytest_llmbench.contest import contenders, new_canonical
 from pytest_llmbench.opening import inventory_json
 from pytest_llmbench.policy.decision import gate_met
 from pytest_llmbench.policy.feedback import harness_feedback
-from pytest_llmbench.policy.window import job_runs, stored_jobs
+from pytest_llmbench.policy.window import job_runs, summary_jobs
 from pytest_llmbench.report.calls import run_notes
 from pytest_llmbench.report.guard import left_out_note, warnings
 from pytest_llmbench.report.markdown import markdown
@@ -233,7 +233,7 @@ def _promote(settings: Settings, canonical: Canonical, summary: dict[str, Any]) 
 def _write_feedback(settings: Settings) -> None:
     newest = islice(newest_summaries(settings.reports), _HISTORY_SUMMARIES)
     newest_first = [
-        [run for job in stored_jobs(summary) for run in job_runs(job)]
+        [run for job in summary_jobs(summary) for run in job_runs(job)]
         for summary in newest
     ]
     history = [run for runs in reversed(newest_first) for run in runs]

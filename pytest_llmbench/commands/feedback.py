@@ -12,7 +12,7 @@ from pytest_llmbench.commands.stored_results import run_summary
 from pytest_llmbench.errors import UsageFault
 from pytest_llmbench.masking import masked_json, masked_text
 from pytest_llmbench.policy.feedback import harness_feedback
-from pytest_llmbench.policy.window import stored_jobs
+from pytest_llmbench.policy.window import summary_jobs
 from pytest_llmbench.report.compact import DEFAULT_BUDGET_TOKENS, compact
 from pytest_llmbench.report.feedback import feedback_lines
 from pytest_llmbench.runs.stored import SCHEMA_VERSION, newest_summaries, write_feedback
@@ -77,7 +77,7 @@ def _feedback(arguments: argparse.Namespace) -> str:
     reports = Path(arguments.reports)
     if arguments.run_id:
         summary = run_summary(reports, arguments.run_id)
-        feedback = harness_feedback(evidence_of(stored_jobs(summary)), rules)
+        feedback = harness_feedback(evidence_of(summary_jobs(summary)), rules)
     else:
         summary = None
         feedback = harness_feedback(stored_runs(arguments), rules)

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_llmbench.policy.window import job_runs, stored_jobs
+from pytest_llmbench.policy.window import job_runs, summary_jobs
 from pytest_llmbench.runs.stored import newest_summaries
 
 if TYPE_CHECKING:
@@ -30,4 +30,4 @@ def evidence_of(jobs: Iterable[dict[str, Any]]) -> list[RunEvidence]:
 
 def _newest_jobs(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     newest = list(islice(newest_summaries(Path(arguments.reports)), _SUMMARIES))
-    return [job for summary in reversed(newest) for job in stored_jobs(summary)]
+    return [job for summary in reversed(newest) for job in summary_jobs(summary)]

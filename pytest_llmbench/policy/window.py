@@ -139,7 +139,7 @@ class PhaseWindow(Struct, frozen=True, kw_only=True):
         )
 
 
-def stored_jobs(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+def summary_jobs(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return a summary's jobs as the history keeps them: with run id and time."""
     run_id = str(summary.get("run_id", ""))
     own = {"run_id": run_id, "at": _begun(run_id)}

@@ -99,7 +99,7 @@ def append_routing(reports: Path, decision: dict[str, Any]) -> Path:
     reports.mkdir(parents=True, exist_ok=True)
     path = reports / ROUTING_LOG
     line = json_line({"schema_version": SCHEMA_VERSION, **decision})
-    with _locked(path):
+    with locked(path):
         drop_cut_line(path)
         with path.open("ab") as file:
             file.write(line.encode("utf-8", "backslashreplace"))

@@ -10,7 +10,7 @@ from made_records import make_plan, make_records
 
 from pytest_llmbench.analysis.summary import summarise
 from pytest_llmbench.commands.stored_evidence import evidence_of, stored_runs
-from pytest_llmbench.policy.window import last_runs, stored_jobs
+from pytest_llmbench.policy.window import last_runs, summary_jobs
 from pytest_llmbench.runs.folder import write_json
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def test_a_window_holds_whole_sessions(tmp_path: Path, specs: int, runs: int) ->
         store(tmp_path, hour, [job(number, runs) for number in range(specs)])
         for hour in range(1, 12)
     ]
-    jobs = [one for summary in summaries for one in stored_jobs(summary)]
+    jobs = [one for summary in summaries for one in summary_jobs(summary)]
     wanted = last_runs(evidence_of(jobs))
     (window,) = last_runs(stored_runs(Namespace(reports=str(tmp_path))))
     (other,) = wanted

@@ -12,7 +12,7 @@ from pytest_llmbench.policy.window import (
     RunEvidence,
     job_runs,
     last_runs,
-    stored_jobs,
+    summary_jobs,
 )
 
 RUN_ID = "20261121T095724000Z-c8e9bb"
@@ -20,7 +20,7 @@ RUN_ID = "20261121T095724000Z-c8e9bb"
 
 def stored(*jobs: dict[str, Any], run_id: str = RUN_ID) -> list[dict[str, Any]]:
     """Return the jobs of one stored summary."""
-    return stored_jobs({"run_id": run_id, "job_summaries": list(jobs)})
+    return summary_jobs({"run_id": run_id, "job_summaries": list(jobs)})
 
 
 def job(**changes: object) -> dict[str, Any]:

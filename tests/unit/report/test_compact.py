@@ -17,7 +17,7 @@ from pytest_llmbench.policy.decision import decide
 from pytest_llmbench.policy.feedback import harness_feedback
 from pytest_llmbench.policy.routing_rules import RoutingRules
 from pytest_llmbench.policy.thresholds import PolicyThresholds
-from pytest_llmbench.policy.window import job_runs, stored_jobs
+from pytest_llmbench.policy.window import job_runs, summary_jobs
 from pytest_llmbench.report.compact import Compact, compact, count_tokens
 from pytest_llmbench.report.markdown import markdown
 from pytest_llmbench.report.view import RunView, job_view
@@ -76,7 +76,7 @@ def run_summary(*jobs: JobSummary) -> dict[str, Any]:
 
 def feedback_of(summary: dict[str, Any]) -> dict[str, Any]:
     """Return the feedback on one run."""
-    runs = [run for one in stored_jobs(summary) for run in job_runs(one)]
+    runs = [run for one in summary_jobs(summary) for run in job_runs(one)]
     return harness_feedback(runs, RoutingRules(fallback=FALLBACK))
 
 
