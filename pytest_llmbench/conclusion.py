@@ -6,10 +6,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_llmbench.analysis.spent import Spending, Spent, spending, spent_on
 from pytest_llmbench.analysis.summary import summarise_all, variance_report
 from pytest_llmbench.contest import contenders, new_canonical
+from pytest_llmbench.errors import UsageFault
 from pytest_llmbench.opening import inventory_json
 from pytest_llmbench.policy.decision import gate_met
 from pytest_llmbench.policy.feedback import harness_feedback
@@ -18,7 +20,7 @@ from pytest_llmbench.report.calls import run_notes
 from pytest_llmbench.report.guard import left_out_note, warnings
 from pytest_llmbench.report.markdown import markdown
 from pytest_llmbench.report.view import RunView, job_view
-from pytest_llmbench.runs.folder import RESULTS
+from pytest_llmbench.runs.folder import RESULTS, mark_day
 from pytest_llmbench.runs.inventory import snapshot
 from pytest_llmbench.runs.stored import (
     newest_summaries,
@@ -111,6 +113,30 @@ def conclude(
     if settings.replay is None:
         _promote(settings, canonical, summary)
         _write_feedback(settings)
+        return _with_history(conclusion, ledger, settings)
+    return conclusion
+
+
+def _with_history(
+    conclusion: Conclusion, ledger: Ledger, settings: Settings
+) -> Conclusion:
+    """Store the run in the history if one is set; say so if it can't be.
+
+    Its files are written: whatever reads the history later finds it there.
+    """
+    if ledger.resumed:
+        mark_day(ledger.folder.path)
+    if not settings.history:
+        return conclusion
+    from pytest_llmbench.runs.history import History
+
+    try:
+        with History.open(settings.history) as history:
+            history.add_folder(ledger.folder.path)
+    except UsageFault as fault:
+        note = f"not stored in the history now, but by the next command: {fault}"
+        view = replace(conclusion.view, notes=(*conclusion.view.notes, note))
+        return replace(conclusion, view=view)
     return conclusion
 
 

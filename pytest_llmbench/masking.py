@@ -189,6 +189,15 @@ def without_password(url: str) -> str:
     return re.sub("//[^/]*@", "//", url)
 
 
+def shown_address(url: str) -> str:
+    """Return a database's address that may be shown and stored: no user, no options.
+
+    >>> shown_address("postgresql://me:secret@box/bench?password=secret")
+    'postgresql://box/bench'
+    """
+    return without_password(url).partition("?")[0]
+
+
 def is_secret_name(name: str) -> bool:
     """Whether the value under this name is one to hide.
 

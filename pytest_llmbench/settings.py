@@ -25,6 +25,7 @@ from pytest_llmbench.calls.request import Limits, Patience, Target
 from pytest_llmbench.errors import SettingsError, SpecError
 from pytest_llmbench.options import OPTIONS, Option, OptionTable
 from pytest_llmbench.policy.routing_rules import RoutingRules
+from pytest_llmbench.masking import masks, shown_address
 from pytest_llmbench.policy.thresholds import PolicyThresholds, policy_table
 from pytest_llmbench.prompts.spec import ModelName, Spec, parse_model, parse_spec
 from pytest_llmbench.prompts.variants import VARIANTS
@@ -73,6 +74,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     aliases: Mapping[str, Alias]
     policy: Mapping[str, Any]
     routing: RoutingRules
+    history: str = ""
     root: Path
     runs_auto: bool = False
     cold_start: str = "never"
@@ -95,6 +97,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             "baseline": str(self.baseline) if self.baseline else None,
             "candidates": [str(spec) for spec in self.axis.candidates],
             "baselines": [str(spec) for spec in self.axis.baselines],
+            "history": shown_address(self.history) or None,
             "aliases": {key: alias.to_json() for key, alias in self.aliases.items()},
             "routing": self.routing.to_json(),
         }
@@ -237,8 +240,8 @@ def read_settings(
         SettingsError, SpecError: the message names the place and what is allowed.
     """
     variants = list(variants)
-    values, name = _file_values(config.rootpath)
-    check_keys(values, (*(o.key for o in OPTIONS), *_TABLES), name)
+    values, name = file_settings(config.rootpath)
+    check_keys(values, (*(o.key for o in OPTIONS), *_TABLES, "history"), name)
     table = _TableOverStored(config, values, name, stored or {})
     plain = {option.key: table.value(option) for option in OPTIONS}
     aliases = read_aliases(values.get("models", {}), name)
@@ -269,6 +272,7 @@ def read_settings(
         aliases=aliases,
         policy=policy_table(values.get("policy", {}), f"{name}: policy"),
         routing=_routing(values, name),
+        history=history_url(values, name, config.rootpath),
         root=config.rootpath,
     )
     settings.thresholds("")
@@ -317,7 +321,7 @@ def read_routing(root: Path) -> tuple[RoutingRules, dict[str, Alias]]:
     Raises:
         SettingsError: the message names the file, the key and what is allowed.
     """
-    values, name = _file_values(root)
+    values, name = file_settings(root)
     return _routing(values, name), read_aliases(values.get("models", {}), name)
 
 
@@ -326,7 +330,51 @@ def _routing(values: Mapping[str, Any], name: str) -> RoutingRules:
     return RoutingRules.from_mapping(as_table(values.get("routing", {}), where), where)
 
 
-def _file_values(root: Path) -> tuple[dict[str, Any], str]:
+
+def project_root(start: Path) -> Path:
+    """Return the folder whose settings file holds for a folder, else that folder.
+
+    For commands, which have no pytest to tell them its root.
+    """
+    for folder in (start, *start.parents):
+        if (folder / "llmbench.toml").is_file() or _has_table(folder):
+            return folder
+    return start
+
+
+def _has_table(folder: Path) -> bool:
+    tools = _read_toml(folder / "pyproject.toml").get("tool")
+    return isinstance(tools, dict) and "llmbench" in tools
+
+
+def history_url(values: Mapping[str, Any], name: str, root: Path) -> str:
+    """Return the database of `history`; empty where it is not set.
+
+    Args:
+        values: the settings file's, read from `name`.
+        root: where a relative SQLite file lies.
+
+    Raises:
+        SettingsError: it is no text.
+    """
+    url = values.get("history", "")
+    if not isinstance(url, str) or ("history" in values and not url.strip()):
+        msg = (
+            f"{name}: history is {url!r}; it takes a URL, sqlite:///reports/history.db"
+        )
+        raise SettingsError(msg)
+    masks.add_password(url)
+    head, mark, path = url.strip().partition(":///")
+    is_relative = head.startswith("sqlite") and mark and not path.startswith("file:")
+    return f"{head}:///{root / path}" if is_relative and path else url.strip()
+
+
+def file_settings(root: Path) -> tuple[dict[str, Any], str]:
+    """Return what a root's settings file holds, and the file's name for messages.
+
+    Raises:
+        SettingsError: it can't be read, or there are two.
+    """
     own, project = root / "llmbench.toml", root / "pyproject.toml"
     name = "pyproject.toml [tool.llmbench]"
     tools = as_table(_read_toml(project).get("tool", {}), "pyproject.toml: tool")

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from pytest_llmbench.errors import SettingsError
@@ -126,6 +127,15 @@ class RunFolder:
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file of this run, whole or not at all."""
         return write_text(self.path / name, text)
+
+
+def mark_day(run: Path) -> None:
+    """Mark the day of a run that went on: its folder's time of change becomes now.
+
+    What has read that day before reads it again.
+    """
+    with suppress(OSError):
+        os.utime(run.parent)
 
 
 def try_lock(file: IO[str]) -> bool:

@@ -19,9 +19,9 @@ from pytest_llmbench.prompts.variants import VARIANTS
 from pytest_llmbench.settings import (
     Settings,
     _baseline,
-    _file_values,
     _models,
     _variants,
+    file_settings,
 )
 
 ROOT = Path("/project")
@@ -154,16 +154,16 @@ def test_an_alias_has_its_options() -> None:
 
 def test_settings_stand_in_one_of_two_files(tmp_path: Path) -> None:
     """Either file is read; both at once are refused."""
-    assert _file_values(tmp_path) == ({}, "pyproject.toml [tool.llmbench]")
+    assert file_settings(tmp_path) == ({}, "pyproject.toml [tool.llmbench]")
     project, own = tmp_path / "pyproject.toml", tmp_path / "llmbench.toml"
     project.write_text("[tool.other]\nx = 1\n", encoding="utf-8")
     own.write_text("runs = 3\n", encoding="utf-8")
-    assert _file_values(tmp_path) == ({"runs": 3}, "llmbench.toml")
+    assert file_settings(tmp_path) == ({"runs": 3}, "llmbench.toml")
     project.write_text("[tool.llmbench]\nruns = 4\n", encoding="utf-8")
     with pytest.raises(SettingsError, match="keep them in one"):
-        _file_values(tmp_path)
+        file_settings(tmp_path)
     own.unlink()
-    assert _file_values(tmp_path)[0] == {"runs": 4}
+    assert file_settings(tmp_path)[0] == {"runs": 4}
 
 
 @pytest.mark.parametrize("content", [b"runs = ", b"x = 1\nx = 2", b"\xff"])
@@ -171,7 +171,7 @@ def test_a_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
     """What is no TOML is a SettingsError with the file's name."""
     (tmp_path / "llmbench.toml").write_bytes(content)
     with pytest.raises(SettingsError, match=r"^llmbench\.toml: "):
-        _file_values(tmp_path)
+        file_settings(tmp_path)
 
 
 def test_aliases_are_read() -> None:
