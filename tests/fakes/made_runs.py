@@ -29,10 +29,10 @@ def made_summary(
     *,
     decision: str = "HOLD",
     times_resumed: int = 0,
-    **job: Any,
+    job: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
     """Return a summary.json of one job; `job` are changes of its entry."""
-    entry = {**make_summary(grid or GRID).to_json(), "comparability": {}, **job}
+    entry = {**make_summary(grid or GRID).to_json(), "comparability": {}, **(job or {})}
     words = {key: entry[key] for key in ("spec", "suite")}
     data = {
         "schema_version": 1,
@@ -47,11 +47,11 @@ def made_summary(
 
 
 def put_run(
-    reports: Path, name: str, summary: Mapping[str, Any] | None = None, **job: Any
+    reports: Path, name: str, summary: Mapping[str, Any] | None = None, **job: object
 ) -> Path:
     """Write the folder of a run as a session leaves it; return it."""
     folder = reports / f"{name[:4]}-{name[4:6]}-{name[6:8]}" / name
-    write_json(folder / "summary.json", dict(summary or made_summary(name, **job)))
+    write_json(folder / "summary.json", dict(summary or made_summary(name, job=job)))
     write_json(folder / "inventory.json", {"host": {"host": "box"}})
     return folder
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -94,10 +93,12 @@ def _sqlite(url: URL) -> Address:
 def _postgresql(url: URL) -> Address:
     bare = url.set(drivername="postgresql", query={})
     shown = without_password(bare.render_as_string(hide_password=True))
-    if find_spec("psycopg") is None:
+    try:
+        import psycopg  # noqa: F401 - it finds its own parts missing, too
+    except ImportError as error:
         msg = (
-            f"history: {shown} needs the driver psycopg, which is not installed:"
+            f"history: {shown} needs the driver psycopg ({error}):"
             ' pip install "pytest-llmbench[postgresql]"'
         )
-        raise SettingsError(msg)
+        raise SettingsError(msg) from None
     return Address(url=url, shown=shown)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from pytest_llmbench.errors import SettingsError
 from pytest_llmbench.runs.history.tables import VERSION_TABLE, VERSIONS, metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Connection
 
     from pytest_llmbench.runs.history.database import Database
@@ -40,7 +44,23 @@ def bring_up_to_date(database: Database, version: str = VERSIONS[-1]) -> None:
             return
         if found is None:
             _insist_on_empty(database, connection)
-        _upgrade(connection, version)
+        with _untouched_if_it_fails(database):
+            _upgrade(connection, version)
+
+
+@contextmanager
+def _untouched_if_it_fails(database: Database) -> Iterator[None]:
+    """Say what went wrong; the transaction around it takes everything back."""
+    try:
+        yield
+    except SQLAlchemyError:
+        raise  # told by the database
+    except Exception as error:
+        msg = (
+            f"history: the tables of {database.address.shown} can't be upgraded"
+            f" ({type(error).__name__}: {error}); they are as they were"
+        )
+        raise SettingsError(msg) from error
 
 
 def _is_at(database: Database, found: str | None, version: str) -> bool:

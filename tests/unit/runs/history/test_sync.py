@@ -191,7 +191,7 @@ def test_where_and_when_a_run_was(reports: Path, history: History) -> None:
     taken = {"host": {}, "snapshots": {"before": {"taken_at": "2026-11-03T10:00:00Z"}}}
     for name in ("mine", "yours"):
         folder = reports / "2026-11-03" / name
-        write_json(folder / "summary.json", made_summary(name, spec=name))
+        write_json(folder / "summary.json", made_summary(name, job={"spec": name}))
     write_json(reports / "2026-11-03" / "mine" / "inventory.json", taken)
     history.sync(reports)
     assert history.jobs_of_spec(SPEC)[0]["at"] == "2026-11-01T08:00:00.000+00:00"
