@@ -85,6 +85,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         is_below = path.is_relative_to(self.root)
         return str(path.relative_to(self.root) if is_below else path)
 
+    def _shown_history(self) -> str:
+        """Return the database as it may be stored: below the root as seen from there."""
+        return shown_address(self.history).replace(f":///{self.root}/", ":///", 1)
+
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain JSON, for config.json; no secret is in it."""
         values = asdict(self)
@@ -97,7 +101,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             "baseline": str(self.baseline) if self.baseline else None,
             "candidates": [str(spec) for spec in self.axis.candidates],
             "baselines": [str(spec) for spec in self.axis.baselines],
-            "history": shown_address(self.history) or None,
+            "history": self._shown_history() or None,
             "aliases": {key: alias.to_json() for key, alias in self.aliases.items()},
             "routing": self.routing.to_json(),
         }

@@ -83,7 +83,7 @@ class StoreCases:
         assert history.run_count() == 1
 
     def test_as_many_jobs_as_the_runs_take(self, history: History) -> None:
-        """The newest jobs cover the runs asked for; what judged nothing counts for none."""
+        """The newest jobs cover the runs asked for; one that judged none is no help."""
         for number, grid in enumerate(["PPP", "PPP", "EEE", "PPE", "PPP", "EEE"]):
             assert add(history, number, grid)
         found = history.newest_jobs(runs=5)
@@ -118,7 +118,7 @@ class StoreCases:
         ]
 
     def test_cycles_are_counted_from_one(self, history: History) -> None:
-        """Each cycle gets the next index, whatever it says itself, and keeps the rest."""
+        """Each cycle gets the next index, whatever its own, and keeps the rest."""
         assert history.add_cycle(made_cycle(1)) == 1
         assert history.add_cycle({**made_cycle(2), "cycle_index": 9}) == 2
         assert history.cycles() == [

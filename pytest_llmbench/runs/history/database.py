@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BUSY_S: Final = 60
 """How long a writer waits for others; each holds the database for milliseconds."""
 
-_CONNECT_S: Final = 10
+_CONNECT_TIMEOUT: Final[dict[str, Any]] = {"connect_timeout": 10}
 _LOCK: Final = 5_127_004_208_613
 """Any number: PostgreSQL's advisory lock that our writers take."""
 
@@ -107,11 +107,9 @@ def _engine(address: Address) -> Engine:
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    timeout = {} if "connect_timeout" in address.url.query else _POSTGRESQL_ARGS
-    return create_engine(address.url, connect_args=timeout)
-
-
-_POSTGRESQL_ARGS: Final[dict[str, Any]] = {"connect_timeout": _CONNECT_S}
+    asked = {} if "connect_timeout" in address.url.query else _CONNECT_TIMEOUT
+    # A loop may take hours between two questions: a connection that died is replaced.
+    return create_engine(address.url, connect_args=asked, pool_pre_ping=True)
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's
