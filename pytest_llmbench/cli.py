@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     from pytest_llmbench.commands.feedback import add_feedback
     from pytest_llmbench.commands.route import add_route
     from pytest_llmbench.commands.verify_warmup import add_verify_warmup
+    from pytest_llmbench.commands.history import add_history
     from pytest_llmbench.runs.schemas import SCHEMAS
 
     parser = argparse.ArgumentParser(
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     add_verify_warmup(commands)
     add_feedback(commands)
     add_route(commands)
+    add_history(commands)
     return parser
 
 

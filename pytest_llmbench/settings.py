@@ -86,7 +86,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         return str(path.relative_to(self.root) if is_below else path)
 
     def _shown_history(self) -> str:
-        """Return the database as it may be stored: below the root as seen from there."""
+        """Return the database as it is stored: as seen from the root, no password."""
         return shown_address(self.history).replace(f":///{self.root}/", ":///", 1)
 
     def to_json(self) -> dict[str, Any]:

@@ -131,8 +131,8 @@ def trends(jobs: Iterable[Mapping[str, Any]]) -> tuple[Trend, ...]:
 
 
 def _trend(suite: str, jobs: Sequence[Mapping[str, Any]]) -> Trend:
-    before = [None, *jobs]
-    points = tuple(map(_point, jobs, before, strict=False))
+    before: list[Mapping[str, Any] | None] = [None, *jobs]
+    points = tuple(_point(job, last) for job, last in zip(jobs, before, strict=False))
     return Trend(
         spec=jobs[0]["spec"],
         suite=suite,
@@ -142,15 +142,15 @@ def _trend(suite: str, jobs: Sequence[Mapping[str, Any]]) -> Trend:
 
 
 def _point(job: Mapping[str, Any], before: Mapping[str, Any] | None) -> TrendPoint:
-    e2e = job["latency"]["e2e_ms"]
+    e2e = (job.get("latency") or {}).get("e2e_ms") or {}
     return TrendPoint(
         run_id=job["run_id"],
         at=job["at"],
         runs=job["judged_runs"],
         accuracy=job["accuracy"],
         variance=job["variance"],
-        latency_p50_ms=job["latency_p50_ms"],
-        latency_p95_ms=e2e["p95"],
+        latency_p50_ms=job.get("latency_p50_ms"),
+        latency_p95_ms=e2e.get("p95"),
         decision=job["decision"],
         changed=() if before is None else _changed(job, before),
     )
@@ -158,9 +158,7 @@ def _point(job: Mapping[str, Any], before: Mapping[str, Any] | None) -> TrendPoi
 
 def _changed(job: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[str, ...]:
     now, then = job.get("comparability") or {}, before.get("comparability") or {}
-    return tuple(
-        key for key in sorted({*now, *then}) if now.get(key) != then.get(key)
-    )
+    return tuple(key for key in sorted({*now, *then}) if now.get(key) != then.get(key))
 
 
 def drift(metric: Metric, points: Iterable[TrendPoint]) -> Drift:

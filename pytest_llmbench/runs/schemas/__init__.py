@@ -23,6 +23,7 @@ SCHEMAS: Final = (
     "aggregate_summary",
     "warm_up_effectiveness_report",
     "routing_decisions",
+    "meta_loop_history",
 )
 """The names that `load_schema` knows."""
 

@@ -127,6 +127,11 @@ def test_an_unknown_schema() -> None:
         ("inventory", "$defs/finding/properties/unit", get_args(Unit)),
         ("config", "$defs/settings/properties/gate", GATES),
         (
+            "meta_loop_history",
+            "$defs/decision/properties/decision",
+            get_args(DecisionWord),
+        ),
+        (
             "harness_feedback",
             "$defs/recommendation/properties/action",
             get_args(Action),
