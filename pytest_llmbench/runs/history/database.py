@@ -124,9 +124,11 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - 
     mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
     if mode != "wal":
         try:
-            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         except sqlite3.OperationalError:
             return
+    if mode == "wal":  # a loss of power may cost the last writes, never the database
+        connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -15,7 +15,6 @@ import platform
 import re
 import time
 from datetime import UTC, datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct, field
@@ -71,11 +70,43 @@ def sync(history: History, database: Database, reports: Path) -> int:
         place = plain(f"{platform.node()}:{reports.resolve()}")
         before = _seen(database, place)
         _sync_cycles(history, reports, place, before.get(EXPORT))
-        return sum(
-            _sync_day(history, database, place, _Visit(day, before.get(day.name)))
-            for index, day in enumerate(_days_newest_first(reports))
-            if index < _NEWEST_DAYS or not _is_unchanged(day, before.get(day.name))
-        )
+        writer = _Writer(history)
+        for index, day in enumerate(_days_newest_first(reports)):
+            last = before.get(day.name)
+            if index < _NEWEST_DAYS or not _is_unchanged(day, last):
+                _sync_day(writer, database, place, _Visit(day, last))
+        writer.flush()
+        return writer.added
+
+
+class _Writer:
+    """Stores runs some at a time: other writers get their turn, the disk its rest."""
+
+    def __init__(self, history: History) -> None:
+        self.added = 0
+        self._history = history
+        self._runs: list[RunRows] = []
+        self._seen: list[dict[str, Any]] = []
+
+    def add_run(self, rows: RunRows) -> None:
+        """Store a run, now or soon."""
+        self._runs.append(rows)
+        self._flush_many()
+
+    def add_seen(self, row: dict[str, Any]) -> None:
+        """Remember what was seen, with or after all runs that were given before."""
+        self._seen.append(row)
+        self._flush_many()
+
+    def flush(self) -> None:
+        """Store what is waiting, all or nothing of it."""
+        if self._runs or self._seen:
+            self.added += self._history.add_rows(self._runs, self._seen)
+        self._runs, self._seen = [], []
+
+    def _flush_many(self) -> None:
+        if max(len(self._runs), len(self._seen)) >= _BATCH:
+            self.flush()
 
 
 def _seen(database: Database, place: str) -> dict[str, _Day]:
@@ -149,16 +180,13 @@ class _Visit:
         return None if now == self._before else _row(place, self.day.name, now)
 
 
-def _sync_day(history: History, database: Database, place: str, visit: _Visit) -> int:
-    """Store the news of a day, a few at a time so that other writers get their turn."""
-    news = visit.news(_known(database, visit.known_names()))
-    added = 0
-    while batch := list(islice(news, _BATCH)):
-        added += history.add_rows(batch)
+def _sync_day(writer: _Writer, database: Database, place: str, visit: _Visit) -> None:
+    """Store the news of a day, and what it was like."""
+    for rows in visit.news(_known(database, visit.known_names())):
+        writer.add_run(rows)
     row = visit.row(place)
     if row is not None:
-        history.add_rows([], [row])
-    return added
+        writer.add_seen(row)
 
 
 def _known(database: Database, ids: Sequence[str]) -> dict[str, tuple[str, int, int]]:
