@@ -248,16 +248,12 @@ def _newest(connection: Connection, model: str, phase: str, wanted: int) -> list
         own = (jobs.c.model == model, jobs.c.phase == phase)
         return select(*_JOB).where(*own).order_by(*_NEWEST_FIRST).limit(most)
 
-    judged = connection.execute(asked(wanted).where(jobs.c.judged_runs > 0)).all()
-    if not judged:
-        return list(connection.execute(asked(1)).all())
     kept, covered = [], 0
-    for row in judged:
-        if covered >= wanted:
-            break
-        kept.append(row)
-        covered += row.judged_runs
-    return kept
+    with connection.execute(asked(wanted).where(jobs.c.judged_runs > 0)) as judged:
+        while covered < wanted and (row := judged.fetchone()):
+            kept.append(row)
+            covered += row.judged_runs
+    return kept or list(connection.execute(asked(1)).all())
 
 
 def _job(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
