@@ -156,6 +156,7 @@ class StoreCases:
         max_examples=40,
         suppress_health_check=[
             HealthCheck.function_scoped_fixture,
+            HealthCheck.differing_executors,  # one class per database
             HealthCheck.too_slow,  # a server, and a busy machine
         ],
     )
