@@ -11,6 +11,7 @@ import pytest
 from made_runs import AT, made_cycle, made_summary, run_id
 
 from pytest_llmbench.errors import SettingsError
+from pytest_llmbench.masking import masked_text
 from pytest_llmbench.runs.history import History, database
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def test_no_server() -> None:
     assert "is the server up" in text
     assert "hunter2" not in text
     assert "other2222" not in text
+    assert masked_text("said: hunter2hunter2, other2222") == "said: ***, ***"
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
