@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_llmbench.commands.stores import open_history
+from pytest_llmbench.commands.stores import insist_on_reports, open_history
 from pytest_llmbench.errors import SpecError, UsageFault
 
 if TYPE_CHECKING:
@@ -42,19 +42,12 @@ def add_history(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def run_history(arguments: argparse.Namespace) -> int:
     """Show the history; return 0, 1 if a spec drifts to the worse, 2 on bad usage."""
     try:
-        _insist_on_reports(Path(arguments.reports))
+        insist_on_reports(Path(arguments.reports))
         with open_history(arguments) as history:
             return _show(history, arguments)
     except UsageFault as fault:
         sys.stderr.write(f"llmbench: history: {fault}\n")
         return 2
-
-
-def _insist_on_reports(reports: Path) -> None:
-    """Make no new folder where the name is a slip."""
-    if not reports.is_dir():
-        msg = f"there is no folder {reports}; give that of the reports: --reports DIR"
-        raise UsageFault(msg)
 
 
 def _show(history: History, arguments: argparse.Namespace) -> int:

@@ -5,12 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_llmbench.errors import UsageFault
 from pytest_llmbench.settings import file_settings, history_url, project_root
 
 if TYPE_CHECKING:
     import argparse
 
     from pytest_llmbench.runs.history import History
+
+
+def insist_on_reports(reports: Path) -> None:
+    """Refuse a folder that is not there: its name is a slip, so none is made.
+
+    Raises:
+        UsageFault: says how to name another.
+    """
+    if not reports.is_dir():
+        msg = f"there is no folder {reports}; give that of the reports: --reports DIR"
+        raise UsageFault(msg)
 
 
 def open_history(arguments: argparse.Namespace) -> History:

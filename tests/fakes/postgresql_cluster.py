@@ -32,6 +32,9 @@ def cluster() -> Iterator[str]:
     Raises:
         NoPostgresql: there is none, and it can't be installed.
     """
+    if sys.platform == "win32":
+        msg = "these tests start it on Linux and macOS only"
+        raise NoPostgresql(msg)
     programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="llmbench-postgresql-"))
     user = _unprivileged_user()
