@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmbench.errors import UsageFault
-from pytest_llmbench.settings import file_settings, history_url, project_root
+from pytest_llmbench.settings_file import file_settings, history_url, project_root
 
 if TYPE_CHECKING:
     import argparse

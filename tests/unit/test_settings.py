@@ -21,8 +21,8 @@ from pytest_llmbench.settings import (
     _baseline,
     _models,
     _variants,
-    file_settings,
 )
+from pytest_llmbench.settings_file import file_settings
 
 ROOT = Path("/project")
 FAST = Alias(provider="ollama", model="m:1b", options={"temperature": 0.1})
