@@ -6,8 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 # pytester forgets what an inner run has imported. PyYAML's C half, httpx's map
-# of httpcore's errors and httptools' errors do not survive that, so everything is
-# imported here, once.
+# of httpcore's errors, httptools' errors and what alembic tells SQLAlchemy do not
+# survive that, so everything is imported here, once.
+import alembic.command  # noqa: F401
 import httpcore  # noqa: F401
 import httptools  # noqa: F401
 import pytest
@@ -16,6 +17,7 @@ from fake_ollama import FakeModel, FakeOllama, FakeSettings, answers_by_prompt, 
 from fake_ollama_atomic import atomic_script, cold_atomic_script
 
 import pytest_llmbench.reporting  # noqa: F401
+import pytest_llmbench.runs.history  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
