@@ -24,7 +24,7 @@ from pytest_llmbench.policy.discovery import Candidate
 from pytest_llmbench.policy.learning import candidate_json, cold_starts, effect
 from pytest_llmbench.report.loop_report import REPORT, loop_report
 from pytest_llmbench.runs.folder import RESULTS, new_run_id, read_records, write_text
-from pytest_llmbench.runs.loop_state import OpenCycle, write_state
+from pytest_llmbench.runs.loop_state import DEFAULT_RUNS, OpenCycle, write_state
 from pytest_llmbench.runs.stored import (
     read_canonical,
     read_summary,
@@ -93,6 +93,8 @@ class Loop:
             return self._stop("ended", f"{_cycles(state.done)} done")
         pick = self._place.picker.pick(state)
         if not pick.candidates and not pick.is_blind:
+            self._say(f"cycle {state.done + 1} of {state.cycles} would begin from")
+            self._say(f"  baseline   {state.baseline}")
             early = f"after {_cycles(state.done)} of {state.cycles}"
             return self._stop("ended", f"nothing left to try, {early}")
         return self._cycle(self._open(pick))
@@ -149,7 +151,8 @@ class Loop:
                 words += ["--candidate", one["spec"]]
             words += ["--runs", state.runs]
         else:
-            words += [*self._alone(), "--runs", state.runs.removeprefix("auto:")]
+            runs = state.runs.removeprefix("auto").removeprefix(":")
+            words += [*self._alone(), "--runs", runs or DEFAULT_RUNS]
         return [*words, *state.pytest_args]
 
     def _alone(self) -> list[str]:

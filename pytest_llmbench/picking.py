@@ -13,6 +13,7 @@ from pytest_llmbench.policy.learning import gains, ranked
 from pytest_llmbench.policy.tried import Conditions, Tried
 from pytest_llmbench.prompts.loader import load_suite
 from pytest_llmbench.prompts.spec import parse_spec
+from pytest_llmbench.runs.stored import read_summary, run_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -83,9 +84,12 @@ class Pick(Struct, frozen=True, kw_only=True):
 class Picker:
     """Picks candidates; looks at suites and server once."""
 
-    def __init__(self, project: Project, memory: Memory, suites: Sequence[str]) -> None:
+    def __init__(
+        self, project: Project, memory: Memory, reports: Path, suites: Sequence[str]
+    ) -> None:
         self._project = project
         self._memory = memory
+        self._reports = reports
         self._suites = suites
         self._now: Conditions | None = None
 
@@ -117,8 +121,18 @@ class Picker:
         """Return the newest run's jobs of a spec; none if the questions are others."""
         stored = self._memory.jobs_of_spec(spec)
         own = [job for job in stored if job["run_id"] == stored[-1]["run_id"]]
+        own = self._in_full(own)
         asked = {job["suite"]: job["comparability"]["prompts"] for job in own}
         return [] if now.has_changed(Conditions(prompts=asked)) else own
+
+    def _in_full(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Take the jobs of one run from its folder if it is here: that has it all."""
+        run = run_folder(self._reports, jobs[0]["run_id"]) if jobs else None
+        summary = read_summary(run) if run else None
+        if summary is None:
+            return jobs
+        specs = {job["spec"] for job in jobs}
+        return [job for job in summary["job_summaries"] if job["spec"] in specs]
 
     def _conditions(self, baseline: Spec) -> Conditions:
         """Return under what would be measured now, as far as it can be told."""

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Final
 from pytest_llmbench.errors import SettingsError, UsageFault
 from pytest_llmbench.prompts.spec import EXAMPLE
 from pytest_llmbench.prompts.wording import did_you_mean
-from pytest_llmbench.runs.loop_state import LoopState, only_loop, read_state
+from pytest_llmbench.runs.loop_state import (
+    DEFAULT_RUNS,
+    LoopState,
+    only_loop,
+    read_state,
+)
 from pytest_llmbench.runs.stored import read_canonical
 
 if TYPE_CHECKING:
@@ -25,7 +30,6 @@ if TYPE_CHECKING:
 
 NAME: Final = "loop"
 _RUNS: Final = re.compile(r"auto(:[1-9]\d*)?|[1-9]\d*", re.ASCII)
-_DEFAULT_RUNS: Final = "7"
 _DEFAULT_CYCLES: Final = 3
 _DEFAULT_CANDIDATES: Final = 4
 _OWN: Final = (
@@ -113,7 +117,7 @@ def _run(arguments: argparse.Namespace, reports: Path) -> int:
         return 2
     state = resumed or _new(arguments, reports, project)
     with only_loop(reports), open_history(arguments) as memory:
-        picker = Picker(project, memory, state.suites)
+        picker = Picker(project, memory, reports, state.suites)
         place = Place(reports=reports, project=project, memory=memory, picker=picker)
         return Loop(state, place).run()
 
@@ -159,7 +163,7 @@ def _new(arguments: argparse.Namespace, reports: Path, project: Project) -> Loop
         given=_given(arguments.candidates or (), baseline, project),
         variants=_variants(arguments.variants or (), project),
         pytest_args=tuple(arguments.pytest_args),
-        runs=arguments.runs or _DEFAULT_RUNS,
+        runs=arguments.runs or DEFAULT_RUNS,
         cycles=arguments.cycles or _DEFAULT_CYCLES,
         max_candidates=arguments.max_candidates or _DEFAULT_CANDIDATES,
     )

@@ -94,6 +94,8 @@ class Symptoms(Struct, frozen=True, kw_only=True):
 def symptoms_of(jobs: Sequence[Mapping[str, Any]]) -> Symptoms | None:
     """Read the symptoms of one spec from its entries of `job_summaries` of one run.
 
+    Errors are unknown, and taken for none, where a history has dropped `accounting`.
+
     Returns:
         None where too few runs are complete to show anything: that is no evidence
         that all is well.
@@ -103,7 +105,7 @@ def symptoms_of(jobs: Sequence[Mapping[str, Any]]) -> Symptoms | None:
         return None
     errors: Counter[str] = Counter()
     for job in jobs:
-        errors.update(job["accounting"]["errors"])
+        errors.update(job.get("accounting", {}).get("errors", {}))
     p95s = [job["latency"]["e2e_ms"]["p95"] for job in jobs]
     known = [p95 for p95 in p95s if p95 is not None]
     return Symptoms(

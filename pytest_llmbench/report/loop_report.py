@@ -80,6 +80,16 @@ def _cycle(cycle: Mapping[str, Any], of: int) -> Iterator[str]:
     yield ""
     results = [*cycle["baseline_results"], *cycle["candidate_results"]]
     yield from table(_RESULTS, [_result(job, cycle["baseline"]) for job in results])
+    yield from _decisions(cycle)
+    if cycle["learned"]:
+        yield "### Learned"
+        yield ""
+        yield from _learned(cycle["learned"])
+
+
+def _decisions(cycle: Mapping[str, Any]) -> Iterator[str]:
+    if not cycle["policy_decisions"]:
+        return
     yield "### Decisions"
     yield ""
     rows = [
@@ -90,10 +100,6 @@ def _cycle(cycle: Mapping[str, Any], of: int) -> Iterator[str]:
     winner = cycle["new_canonical"]
     yield f"New canonical: {escaped(winner)}" if winner else "The baseline stays."
     yield ""
-    if cycle["learned"]:
-        yield "### Learned"
-        yield ""
-        yield from _learned(cycle["learned"])
 
 
 def _candidates(cycle: Mapping[str, Any]) -> Iterator[str]:

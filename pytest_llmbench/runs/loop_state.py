@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 STATE: Final = "loop_state.json"
 SCHEMA_VERSION: Final = 1
+DEFAULT_RUNS: Final = "7"
 
 Status = Literal["running", "interrupted", "stopped", "ended"]
 """How a loop stands; all but `ended` can go on. `running` was killed, or runs."""
@@ -61,7 +62,7 @@ class LoopState(Struct, frozen=True, kw_only=True):
     given: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
     cycles: int = 3
-    runs: str = "7"
+    runs: str = DEFAULT_RUNS
     max_candidates: int = 4
     pytest_args: tuple[str, ...] = ()
     done: int = 0

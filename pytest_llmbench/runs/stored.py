@@ -49,8 +49,7 @@ def run_folders(reports: Path) -> Iterator[Path]:
 
 def run_folder(reports: Path, run_id: str) -> Path | None:
     """Return the folder of a run; None if there is none."""
-    named = (folder for folder in run_folders(reports) if folder.name == run_id)
-    return next(named, None)
+    return next(reports.glob(f"[0-9]*/{run_id}"), None)
 
 
 def _is_summary(stored: object) -> bool:

@@ -23,6 +23,8 @@ SCHEMAS: Final = (
     "aggregate_summary",
     "warm_up_effectiveness_report",
     "routing_decisions",
+    "meta_loop_history",
+    "loop_state",
 )
 """The names that `load_schema` knows."""
 

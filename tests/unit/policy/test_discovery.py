@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ from pytest_llmbench.policy.discovery import (
     discover,
     symptoms_of,
 )
-from pytest_llmbench.prompts.spec import parse_spec
+from pytest_llmbench.prompts.spec import Spec, parse_spec
 
 BASE = parse_spec("m:1b / atomic / native_api / t60 r1 i0 w1")
 COLD = parse_spec("m:1b / atomic / native_api / t60 r1 i0 w0")
@@ -23,11 +25,16 @@ VARIANTS = ("native_api", "text", "xml")
 WELL = Symptoms(runs=7, p95_ms=900.0)
 
 
+def make_symptoms(**fields: Any) -> Symptoms:  # noqa: ANN401 - fields
+    """Make symptoms; Hypothesis can't read their types, which only mypy imports."""
+    return Symptoms(**fields)
+
+
 def moves(
-    spec: object, symptoms: Symptoms | None, asked: tuple[str, ...] = ()
+    spec: Spec, symptoms: Symptoms | None, asked: tuple[str, ...] = ()
 ) -> list[str]:
     """Return knob and value of each discovered candidate."""
-    found = discover(spec, symptoms, VARIANTS, asked)  # type: ignore[arg-type] - a Spec
+    found = discover(spec, symptoms, VARIANTS, asked)
     return [f"{one.knob} {one.before} -> {one.to}" for one in found]
 
 
@@ -150,7 +157,7 @@ def test_given_candidates_name_their_knob() -> None:
     flags=st.tuples(st.booleans(), st.booleans()),
     symptoms=st.none()
     | st.builds(
-        lambda **fields: Symptoms(**fields),  # noqa: PLW0108 - types known to mypy only
+        make_symptoms,
         runs=st.integers(2, 9),
         cold_start=st.sampled_from([(), ("P1",)]),
         failing=st.sampled_from([(), ("P2",)]),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_cycles import COLD, WARM, make_cycle, make_effect, make_job
 from made_records import MAIN_EXAMPLE, make_records
+from msgspec.structs import replace
 
 from pytest_llmbench.analysis.comparison import compare, job_evidence
-from pytest_llmbench.policy.discovery import Candidate
+from pytest_llmbench.policy.discovery import Candidate, Knob
 from pytest_llmbench.policy.learning import (
     cold_starts,
     effect,
@@ -23,17 +26,17 @@ BASELINE = parse_spec(COLD)
 WARMED = Candidate(spec=WARM, knob="warm_up", before="0", to="1")
 
 
-def move(knob: str, **changes: object) -> Candidate:
+def move(knob: Knob, **changes: Any) -> Candidate:  # noqa: ANN401 - fields
     """Make a candidate that turns one knob from 0 to 1."""
-    fields = {"spec": knob, "knob": knob, "before": "0", "to": "1", **changes}
-    return Candidate(**fields)  # type: ignore[arg-type] - a knob's name
+    one = Candidate(spec=knob, knob=knob, before="0", to="1")
+    return replace(one, **changes)
 
 
 def sentence(grid: dict[str, str], candidate: Candidate = WARMED) -> str:
     """Return what is learned where the baseline failed as the grid says."""
     right = {name: "P" * len(row) for name, row in grid.items()}
-    sides = (job_evidence(n, make_records(g)) for n, g in (("a", grid), ("b", right)))
-    found = effect(candidate, compare(*sides), 7, (1000.0, 900.0))
+    a, b = job_evidence("a", make_records(grid)), job_evidence("b", make_records(right))
+    found = effect(candidate, compare(a, b), 7, (1000.0, 900.0))
     assert found is not None
     assert found.to_json()["text"] == found.text
     return found.text
@@ -123,7 +126,7 @@ def test_a_move_never_made_takes_its_knobs_gain() -> None:
         st.tuples(st.floats(-1, 1), st.none() | st.floats(0.001, 1)), max_size=5
     ).map(lambda pairs: [make_effect(mean, width) for mean, width in pairs])
 )
-def test_the_expected_gain_is_drawn_to_0(effects: list[dict[str, float]]) -> None:
+def test_the_expected_gain_is_drawn_to_0(effects: list[dict[str, Any]]) -> None:
     """It lies between 0 and the furthest effect, and is 0 without an interval."""
     measured = [one["difference"] for one in effects if one["low"] is not None]
     low, high = min([0.0, *measured]), max([0.0, *measured])
