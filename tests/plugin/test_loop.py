@@ -302,7 +302,9 @@ def test_what_was_learned_and_tried_is_remembered(
     bench.suite(SMALL_SUITE.replace("exactly READY.", "exactly READY now."))
     status, text = loop(bench, *words, "--cycles", "1")
     assert status == 0, text
-    assert list(cycles(bench)[-1]["policy_decisions"]) == [WARM]
+    newest = cycles(bench)[-1]
+    assert list(newest["policy_decisions"]) == [WARM]
+    assert newest["candidates"][0]["reason"].startswith("no stored run shows")
     assert len(server.requests_to("/api/chat")) > asked
 
 
