@@ -9,13 +9,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final, Self
 
+from pytest_llmbench.runs.folder import RUN_ID_VARIABLE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType, TracebackType
     from typing import Any
-
-RUN_ID: Final = "LLMBENCH_RUN_ID"
-"""The environment variable that gives a session its run's id."""
 
 _POLL_S: Final = 0.2
 _GRACE_S: Final = 2.0
@@ -84,9 +83,11 @@ def run_pytest(words: Sequence[str], run_id: str, interrupts: Interrupts) -> int
     Returns:
         Its exit status; negative if a signal has killed it.
     """
-    environment = {key: value for key, value in os.environ.items() if key != RUN_ID}
+    environment = {
+        key: value for key, value in os.environ.items() if key != RUN_ID_VARIABLE
+    }
     if run_id:
-        environment[RUN_ID] = run_id
+        environment[RUN_ID_VARIABLE] = run_id
     sys.stdout.flush()
     command = [sys.executable, "-m", "pytest", *words]
     with subprocess.Popen(command, env=environment) as process:  # noqa: S603 - our own interpreter

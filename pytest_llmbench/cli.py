@@ -57,9 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     from pytest_llmbench.commands.compare import add_compare
     from pytest_llmbench.commands.doctor import add_doctor
     from pytest_llmbench.commands.feedback import add_feedback
+    from pytest_llmbench.commands.loop import add_loop
     from pytest_llmbench.commands.route import add_route
     from pytest_llmbench.commands.verify_warmup import add_verify_warmup
-    from pytest_llmbench.commands.loop import add_loop
     from pytest_llmbench.runs.schemas import SCHEMAS
 
     parser = argparse.ArgumentParser(
