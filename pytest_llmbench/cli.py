@@ -43,7 +43,11 @@ prompts:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status (0 good, 1 not, 2 usage)."""
-    arguments = _parser().parse_args(argv)
+    from pytest_llmbench.commands.loop import split_pytest_args
+
+    words, behind = split_pytest_args(sys.argv[1:] if argv is None else argv)
+    given = argparse.Namespace(pytest_args=behind)
+    arguments = _parser().parse_args(words, given)
     command: int = arguments.run(arguments)
     return command
 
@@ -54,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     from pytest_llmbench.commands.doctor import add_doctor
     from pytest_llmbench.commands.feedback import add_feedback
     from pytest_llmbench.commands.history import add_history
+    from pytest_llmbench.commands.loop import add_loop
     from pytest_llmbench.commands.route import add_route
     from pytest_llmbench.commands.verify_warmup import add_verify_warmup
     from pytest_llmbench.runs.schemas import SCHEMAS
@@ -79,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     add_feedback(commands)
     add_route(commands)
     add_history(commands)
+    add_loop(commands)
     return parser
 
 

@@ -47,6 +47,11 @@ def run_folders(reports: Path) -> Iterator[Path]:
         yield from sorted(day.iterdir(), reverse=True, key=lambda path: path.name)
 
 
+def run_folder(reports: Path, run_id: str) -> Path | None:
+    """Return the folder of a run; None if there is none."""
+    return next(reports.glob(f"[0-9]*/{run_id}"), None)
+
+
 def _is_summary(stored: object) -> bool:
     jobs = stored.get("job_summaries") if isinstance(stored, dict) else None
     return isinstance(jobs, list) and all(isinstance(job, dict) for job in jobs)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BY_COMMANDS: Final = {
     *("aggregate_summary", "warm_up_effectiveness_report", "routing_decisions"),
-    "meta_loop_history",
+    *("meta_loop_history", "loop_state"),
 }
 """What commands write, not runs; their own tests hold it against its schema."""
 

@@ -24,6 +24,7 @@ SCHEMAS: Final = (
     "warm_up_effectiveness_report",
     "routing_decisions",
     "meta_loop_history",
+    "loop_state",
 )
 """The names that `load_schema` knows."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import pytest
 from jsonschema import Draft202012Validator
 
+from pytest_llmbench.analysis.comparison import IntervalMethod
 from pytest_llmbench.analysis.latency import RateSource
 from pytest_llmbench.analysis.patterns import PatternKind
 from pytest_llmbench.calls.request import WarmupStatus
@@ -16,10 +17,12 @@ from pytest_llmbench.cli import main
 from pytest_llmbench.errors import CallError
 from pytest_llmbench.option_values import GATES
 from pytest_llmbench.policy.decision import DecisionWord, PromotionCode
+from pytest_llmbench.policy.discovery import Knob
 from pytest_llmbench.policy.feedback import Action
 from pytest_llmbench.policy.gate import GateCode, GateName
 from pytest_llmbench.policy.guard import FindingKind, Level, Unit
 from pytest_llmbench.policy.thresholds import METHODS, PolicyThresholds
+from pytest_llmbench.runs.loop_state import Status
 from pytest_llmbench.runs.record import Outcome
 from pytest_llmbench.runs.schemas import SCHEMAS, load_schema
 
@@ -141,6 +144,18 @@ def test_an_unknown_schema() -> None:
             "$defs/hot_failure/properties/pattern",
             (*PATTERNS, None),
         ),
+        ("meta_loop_history", "$defs/knob", (*get_args(Knob), None)),
+        (
+            "meta_loop_history",
+            "$defs/decision/properties/decision",
+            get_args(DecisionWord),
+        ),
+        (
+            "meta_loop_history",
+            "$defs/effect/properties/interval_method",
+            (*get_args(IntervalMethod), None),
+        ),
+        ("loop_state", "properties/status", get_args(Status)),
         (
             "record",
             "$defs/fault/properties/kind",
