@@ -70,10 +70,10 @@ def run_feedback(arguments: argparse.Namespace) -> int:
 
 
 def _feedback(arguments: argparse.Namespace) -> str:
-    from pytest_llmbench.settings import read_routing
+    from pytest_llmbench.settings import project_root, read_routing
 
     budget_tokens = _budget(arguments)
-    rules, _ = read_routing(Path.cwd())
+    rules, _ = read_routing(project_root(Path.cwd()))
     reports = Path(arguments.reports)
     if arguments.run_id:
         summary = run_summary(reports, arguments.run_id)

@@ -66,9 +66,9 @@ def _answer(arguments: argparse.Namespace, now: datetime) -> RoutingAnswer:
         UsageFault: a phase that neither a rule nor a stored run names, or a model's
             name that cannot be read.
     """
-    from pytest_llmbench.settings import read_routing
+    from pytest_llmbench.settings import project_root, read_routing
 
-    rules, aliases = read_routing(Path.cwd())
+    rules, aliases = read_routing(project_root(Path.cwd()))
     windows = last_runs(stored_runs(arguments))
     phases = known_phases(windows, rules)
     if arguments.phase not in phases:
