@@ -70,7 +70,8 @@ def run_feedback(arguments: argparse.Namespace) -> int:
 
 
 def _feedback(arguments: argparse.Namespace) -> str:
-    from pytest_llmbench.settings import project_root, read_routing
+    from pytest_llmbench.settings import read_routing
+    from pytest_llmbench.settings_file import project_root
 
     budget_tokens = _budget(arguments)
     rules, _ = read_routing(project_root(Path.cwd()))

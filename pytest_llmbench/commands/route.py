@@ -66,7 +66,8 @@ def _answer(arguments: argparse.Namespace, now: datetime) -> RoutingAnswer:
         UsageFault: a phase that neither a rule nor a stored run names, or a model's
             name that cannot be read.
     """
-    from pytest_llmbench.settings import project_root, read_routing
+    from pytest_llmbench.settings import read_routing
+    from pytest_llmbench.settings_file import project_root
 
     rules, aliases = read_routing(project_root(Path.cwd()))
     windows = last_runs(stored_runs(arguments))

@@ -147,11 +147,6 @@ def test_an_unknown_schema() -> None:
         ("meta_loop_history", "$defs/knob", (*get_args(Knob), None)),
         (
             "meta_loop_history",
-            "$defs/decision/properties/decision",
-            get_args(DecisionWord),
-        ),
-        (
-            "meta_loop_history",
             "$defs/effect/properties/interval_method",
             (*get_args(IntervalMethod), None),
         ),
