@@ -274,9 +274,9 @@ def _add_cycle(connection: Connection, cycle: Mapping[str, Any]) -> int:
     row = {
         "cycle_index": last + 1,
         "at": utc_text(str(data["at"])),
-        "loop_id": plain(str(data.get("loop_id", ""))),
-        "run_id": plain(str(data.get("run_id", ""))),
-        "baseline": plain(str(data.get("baseline", ""))),
+        "loop_id": plain(str(data.get("loop_id") or "")),
+        "run_id": plain(str(data.get("run_id") or "")),
+        "baseline": plain(str(data.get("baseline") or "")),
         "new_canonical": None if new is None else plain(str(new)),
         "interrupted": bool(data.get("interrupted")),
         "fingerprint": _cycle_hash(cycle),
