@@ -107,7 +107,7 @@ def conclude(
         return conclusion
     ledger.folder.write_json("config.json", ledger.config_json(settings, now))
     ledger.folder.write_json("inventory.json", inventory)
-    summary = _summary_json(ledger, conclusion)
+    summary = _summary_json(ledger, conclusion, settings)
     ledger.folder.write_json("summary.json", summary)
     ledger.folder.write_text("summary.md", markdown(view))
     if settings.replay is None:
@@ -204,7 +204,9 @@ def _comparability(
     }
 
 
-def _summary_json(ledger: Ledger, conclusion: Conclusion) -> dict[str, Any]:
+def _summary_json(
+    ledger: Ledger, conclusion: Conclusion, settings: Settings
+) -> dict[str, Any]:
     found = conclusion.contenders
     jobs = [one.job for one in found]
     warmups = [warmup.to_json() for warmup in ledger.warmups]
@@ -219,7 +221,12 @@ def _summary_json(ledger: Ledger, conclusion: Conclusion) -> dict[str, Any]:
             for run in job.runs
         ],
         "job_summaries": [
-            {**one.job.to_json(), "role": one.role, "comparability": one.comparability}
+            {
+                **one.job.to_json(),
+                "role": one.role,
+                "cold_start": settings.cold_start,
+                "comparability": one.comparability,
+            }
             for one in found
         ],
         "variance": variance_report(jobs),

@@ -145,10 +145,12 @@ def new_canonical(found: Sequence[Contender], settings: Settings) -> Canonical:
     """Say which promoted specs become their phase's canonical baseline.
 
     A spec promoted against a `--baseline` of the user's choice has not beaten the
-    canonical one, and leaves it. So does a replay.
+    canonical one, and leaves it. So does a replay, and a run that was cold each time:
+    it measures what a cold start costs, not how the model works.
     """
     is_chosen = settings.baseline is not None and not settings.axis
-    if is_chosen or settings.replay is not None:
+    is_experiment = settings.cold_start == "run"
+    if is_chosen or is_experiment or settings.replay is not None:
         return Canonical(jobs={})
     stored = read_canonical(settings.reports) if settings.axis else {}
     jobs, notes = {}, []

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmbench.commands.stores import open_history
-from pytest_llmbench.policy.window import WINDOW, job_runs
+from pytest_llmbench.policy.window import WINDOW, is_experiment, job_runs
 
 if TYPE_CHECKING:
     import argparse
@@ -60,5 +60,6 @@ def _is_cut(jobs: list[dict[str, Any]], wanted: int) -> bool:
     if sum(job["judged_runs"] for job in jobs) < wanted:
         return False  # the history has no more
     oldest = jobs[0]["run_id"]
-    whole = sum(job["judged_runs"] for job in jobs if job["run_id"] != oldest)
+    later = (job for job in jobs if job["run_id"] != oldest)
+    whole = sum(job["judged_runs"] for job in later if not is_experiment(job))
     return bool(whole < WINDOW)

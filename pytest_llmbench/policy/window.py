@@ -149,6 +149,9 @@ def summary_jobs(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
 def job_runs(job: Mapping[str, Any]) -> tuple[RunEvidence, ...]:
     """Read the runs of one stored job summary; none if it is of another version.
 
+    None either of an experiment in which the model was unloaded before every run: it
+    shows what a cold start costs, and would make a cold model look incapable.
+
     Args:
         job: an entry of `job_summaries` with `run_id`, and `at` where it is known.
     """
@@ -156,6 +159,11 @@ def job_runs(job: Mapping[str, Any]) -> tuple[RunEvidence, ...]:
         return tuple(_job_runs(job))
     except (KeyError, TypeError, IndexError, AttributeError):
         return ()
+
+
+def is_experiment(job: Mapping[str, Any]) -> bool:
+    """Whether a stored job was measured with the model unloaded before every run."""
+    return job.get("cold_start") == "run"
 
 
 def last_runs(history: Iterable[RunEvidence]) -> tuple[PhaseWindow, ...]:
@@ -189,6 +197,8 @@ def _newest(runs: Sequence[RunEvidence]) -> tuple[RunEvidence, ...]:
 
 
 def _job_runs(job: Mapping[str, Any]) -> Iterator[RunEvidence]:
+    if is_experiment(job):
+        return
     prompts = job["prompts"]
     patterns = {p["prompt_id"]: p["pattern"]["kind"] for p in prompts if p["pattern"]}
     comparability = job.get("comparability") or {}

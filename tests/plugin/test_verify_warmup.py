@@ -57,6 +57,9 @@ def test_a_cold_start_is_found_and_mended(bench: Bench, cold: FakeOllama) -> Non
     assert found["with_warmup"]["load_ms"]["p50"] >= 200.0
     assert found["with_warmup"]["first_call"]["ttft_ms"]["p50"] < 200.0
     assert len([load for load in cold.loads if load.is_finished]) == 4
+    feedback = json.loads((bench.reports / "harness_feedback.json").read_text("utf-8"))
+    assert feedback["model_phase_accuracy"] == {}
+    assert not (bench.reports / "canonical.json").exists()
     result.stdout.fnmatch_lines([
         "*12 prompts, 2 runs = 48 trials*",
         "*mean pass rate * 75 % * 100 %",

@@ -87,6 +87,12 @@ def test_a_job_of_another_version_is_no_evidence(broken: dict[str, Any]) -> None
     assert job_runs(stored(job(**broken))[0]) == ()
 
 
+def test_an_experiment_with_cold_starts_is_no_evidence() -> None:
+    """A model that was unloaded before every run would look incapable."""
+    assert job_runs(stored(job(cold_start="run"))[0]) == ()
+    assert len(job_runs(stored(job(cold_start="spec"))[0])) == 7
+
+
 def test_specs_of_one_session_count_in_turn() -> None:
     """The last spec of a session does not fill the window alone."""
     jobs = stored(of_spec("F" * 7, "s1"), of_spec("P" * 7, "s2"))
