@@ -2,8 +2,9 @@
 
 Writes N run folders (one spec each, 12 prompts by 7 runs, of 20 models and 5 phases in
 turn, spread over 400 days), has them synced into SQLite, and prints how long each
-question then takes. The same with N / 10, so that what grows can be seen. `--seed` puts
-the runs straight into the database and leaves the folders out, which is quicker.
+question then takes, and each command as a process of its own. The same with N / 10, so
+that what grows can be seen. `--seed` puts the runs straight into the database, which is
+quicker, and leaves folders and commands out.
 
     PYTHONPATH=tests/fakes python benchmarks/history.py [N] [--seed]
 """
@@ -22,10 +23,12 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from made_records import MAIN_EXAMPLE, SPEC
+from made_records import MAIN_EXAMPLE, SPEC, make_records
 from made_runs import made_summary
+from msgspec.structs import replace
 from tables import Neighbours, print_machine, print_table
 
+from pytest_llmbench.runs.folder import json_line
 from pytest_llmbench.runs.history import History
 from pytest_llmbench.runs.history.rows import run_rows
 
@@ -75,8 +78,9 @@ def measure(many: int, *, has_folders: bool) -> dict[str, float]:
         found: dict[str, float] = {}
         with History.open(url) as history:
             if has_folders:
-                for run_id, text in texts(many):
+                for number, (run_id, text) in enumerate(texts(many)):
                     put(reports, run_id, text)
+                    link_results(reports, run_id, number)
                 for day in reports.glob("2*"):
                     os.utime(day, (0, 0))  # settled long ago
                 found["first sync"] = timed(lambda: history.sync(reports), 1)
@@ -87,7 +91,44 @@ def measure(many: int, *, has_folders: bool) -> dict[str, float]:
         found["open, a new process, imports included"] = statistics.median(
             opened(url) for _ in range(REPEATS)
         )
+        if has_folders:
+            found |= commands(reports)
         return found
+
+
+def commands(reports: Path) -> dict[str, float]:
+    """Return what commands take as processes of their own, start and end included.
+
+    The loop's first session finds no server and ends: that is pytest's own start.
+    """
+    first = {"aggregate, the first time": timed(lambda: ran(reports, "aggregate"), 1)}
+    loop = ("loop", "suites/atomic", "--baseline", SPEC.replace("m:1b", "m0:1b"))
+    asked = {
+        "aggregate, nothing new": ("aggregate",),
+        "feedback": ("feedback",),
+        "feedback --compact": ("feedback", "--compact"),
+        "route": ("route", "--phase", "atomic"),
+        "loop, to the end of a session without a server": loop,
+    }
+    return first | {
+        name: timed(lambda words=words: ran(reports, *words), 3)
+        for name, words in asked.items()
+    }
+
+
+def ran(reports: Path, *words: str) -> None:
+    """Run a command from the project's folder; status 1 is an answer, too."""
+    code = "from pytest_llmbench.cli import main; raise SystemExit(main())"
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-c", code, *words, "--reports", str(reports)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "OLLAMA_HOST": "127.0.0.1:9"},
+    )
+    if done.returncode > 1:
+        sys.exit(f"{words}: {done.stdout[-500:]}{done.stderr[-500:]}")
 
 
 def questions(history: History, reports: Path) -> dict[str, float]:
@@ -179,6 +220,20 @@ def put(reports: Path, run_id: str, text: str) -> None:
     folder = reports / f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}" / run_id
     folder.mkdir(parents=True)
     (folder / "summary.json").write_text(text, "utf-8")
+
+
+def link_results(reports: Path, run_id: str, number: int) -> None:
+    """Give a run the records of its model and phase; runs share one file each."""
+    model, phase = number % MODELS, PHASES[number // MODELS % len(PHASES)]
+    records = reports / f".{model}-{phase}.jsonl"
+    if not records.exists():
+        name = f"m{model}:1b"
+        spec = SPEC.replace("m:1b", name).replace("/ atomic", f"/ {phase}")
+        made = make_records(MAIN_EXAMPLE, spec=spec, suite=phase)
+        told = (replace(one, model=name, phase=phase) for one in made)
+        records.write_text("".join(json_line(one.to_json()) for one in told), "utf-8")
+    day = f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}"
+    os.link(records, reports / day / run_id / "results.jsonl")
 
 
 def seed(history: History, many: int) -> None:

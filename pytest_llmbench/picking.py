@@ -11,6 +11,7 @@ from pytest_llmbench.errors import CallError, SuiteError
 from pytest_llmbench.policy.discovery import as_given, discover, symptoms_of
 from pytest_llmbench.policy.learning import gains, ranked
 from pytest_llmbench.policy.tried import Conditions, Tried
+from pytest_llmbench.policy.window import is_experiment
 from pytest_llmbench.prompts.loader import load_suite
 from pytest_llmbench.prompts.spec import parse_spec
 from pytest_llmbench.runs.stored import read_summary, run_folder
@@ -118,8 +119,12 @@ class Picker:
         )
 
     def _newest_jobs(self, spec: str, now: Conditions) -> list[dict[str, Any]]:
-        """Return the newest run's jobs of a spec; none if the questions are others."""
-        stored = self._memory.jobs_of_spec(spec)
+        """Return the newest run's jobs of a spec; none if the questions are others.
+
+        A run with a cold start before each pass shows nothing of ordinary work.
+        """
+        found = self._memory.jobs_of_spec(spec)
+        stored = [job for job in found if not is_experiment(job)]
         own = [job for job in stored if job["run_id"] == stored[-1]["run_id"]]
         own = self._in_full(own)
         asked = {job["suite"]: job["comparability"]["prompts"] for job in own}
