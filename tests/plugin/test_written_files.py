@@ -15,6 +15,7 @@ from bench_project import REPOSITORY, SMALL_ANSWERS
 from fake_nvidia_smi import CARD, SILENT, put_nvidia_smi
 from fake_ollama import FakeModel, answers_by_prompt, error_mid_stream, says, stalls
 from jsonschema import Draft202012Validator
+from made_runs import made_cycle
 
 from pytest_llmbench.runs.schemas import SCHEMAS, load_schema
 
@@ -184,13 +185,15 @@ def test_no_key_is_missed_or_made_up(faulty: dict[str, list[Any]]) -> None:
 def test_the_documented_queries_work(
     bench: Bench, faulty: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every command of docs/files.md runs on what a run has written."""
+    """Every command of docs/files.md runs on what a run and a loop have written."""
     del faulty  # what the commands read
+    cycles = [{"cycle_index": 1, **made_cycle()}]
+    (bench.reports / "meta_loop_history.json").write_text(json.dumps(cycles), "utf-8")
     own = Path(sys.executable).parent
     monkeypatch.setenv("PATH", f"{own}{os.pathsep}{os.environ['PATH']}")
     text = (REPOSITORY / "docs" / "files.md").read_text("utf-8")
     commands = re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    assert len(commands) == 5
+    assert len(commands) == 6
     for command in commands:
         done = bench.pytester.run("sh", "-e", "-c", command)
         assert (done.ret, done.errlines) == (0, []), command
