@@ -282,8 +282,12 @@ class TrialScheduling:
         if load.unsent and len(load.sent) <= _SENT // 2:
             count = min(len(load.unsent), _SENT - len(load.sent))
             batch = [load.unsent.popleft() for _ in range(count)]
+            try:
+                node.send_runtest_some(batch)
+            except OSError:  # it has just died, which xdist tells us next
+                load.unsent.extendleft(reversed(batch))
+                return
             load.sent.update(dict.fromkeys(batch))
-            node.send_runtest_some(batch)
         if len(load) <= _LOW and not load.unsent:
             # A worker runs its last test only when it knows that none follows.
             node.shutdown()

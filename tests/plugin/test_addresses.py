@@ -85,14 +85,17 @@ class Dies:
 def test_an_address_that_dies_costs_no_more_than_its_slots(
     bench: Bench, pair: Pair
 ) -> None:
-    """Its call in flight is an error; the other address has all the rest."""
+    """Its call in flight is an error; the other address has all the rest.
+
+    A reply that breaks off does not show that nobody is there: a call more may.
+    """
     up, dying = pair
     dying.start()
     given = (*QUIET, "--runs", "4", "--disable-warmup")
     result = bench.pytester.runpytest_inprocess(*given, plugins=[Dies(dying)])
     outcomes = [record["outcome"] for record in bench.records()]
     assert len(outcomes) == 12
-    assert outcomes.count("error") <= 1
+    assert outcomes.count("error") <= 2
     # The other one may have answered two before it died, and had one in flight.
     assert len(up.requests_to("/api/chat")) >= 8
     if "error" in outcomes:

@@ -32,6 +32,7 @@ class FakeWorker:
     queue: deque[int] = field(default_factory=deque)
     ran: list[int] = field(default_factory=list)
     shutting_down: bool = False
+    is_gone: bool = False
 
     @property
     def gateway(self) -> SimpleNamespace:
@@ -39,8 +40,11 @@ class FakeWorker:
         return SimpleNamespace(id=self.name)
 
     def send_runtest_some(self, indices: Sequence[int]) -> None:
-        """Queue tests."""
+        """Queue tests; execnet says so where nobody is left to take them."""
         assert not self.shutting_down
+        if self.is_gone:
+            msg = "cannot send (already closed?)"
+            raise OSError(msg)
         self.queue.extend(indices)
 
     def shutdown(self) -> None:
@@ -201,6 +205,19 @@ def test_units_that_were_begun_come_back_in_order(make: Make) -> None:
     (heir,) = start(scheduler, ids, FakeWorker("gw1"))
     run(scheduler, [heir])
     assert heir.ran == list(range(2, 12))
+
+
+def test_a_worker_may_be_gone_before_it_is_known(make: Make) -> None:
+    """What could not be sent to it is nobody's crash, and is run by its heir."""
+    scheduler = make(1)
+    ids = trials("one:1b", runs=9)
+    (dead,) = start(scheduler, ids, *crew(1))
+    dead.is_gone = True
+    run(scheduler, [dead])
+    assert scheduler.remove_node(dead) == (ids[dead.queue[0]] if dead.queue else None)
+    (heir,) = start(scheduler, ids, FakeWorker("gw1"))
+    run(scheduler, [heir])
+    assert sorted([*dead.ran, *list(dead.queue)[:1], *heir.ran]) == list(range(27))
 
 
 def test_a_crash_in_collecting_waits_for_the_next(make: Make) -> None:
