@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmbench.commands.reading import READING
 from pytest_llmbench.errors import CallError, UsageFault
 from pytest_llmbench.masking import masked_text
 
@@ -44,8 +45,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     import pytest
 
     doctor = _Doctor()
-    words = ["-p", "llmbench", "-p", "no:cacheprovider"]
-    words += ["--model", arguments.model] if arguments.model else []
+    words = [*READING, *(["--model", arguments.model] if arguments.model else [])]
     pytest.main(words, plugins=[doctor])
     return doctor.status
 

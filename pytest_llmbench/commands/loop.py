@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmbench.commands.reading import READING
 from pytest_llmbench.errors import SettingsError, UsageFault
 from pytest_llmbench.prompts.spec import EXAMPLE
 from pytest_llmbench.prompts.wording import did_you_mean
@@ -234,7 +235,7 @@ def _project(words: Sequence[str], reports: Path) -> Project | None:
     import pytest
 
     reader = _Reader()
-    own = ["-p", "llmbench", "-p", "no:cacheprovider", "--reports", str(reports)]
+    own = [*READING, "--reports", str(reports)]
     pytest.main([*own, *words], plugins=[reader])
     if reader.fault is not None:
         raise reader.fault

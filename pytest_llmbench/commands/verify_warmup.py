@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from pytest_llmbench.analysis.cold_starts import Turn  # noqa: TC001 - decoded into
 from pytest_llmbench.analysis.warmup_effect import WarmupEffect, warmup_effect
+from pytest_llmbench.commands.reading import READING
 from pytest_llmbench.errors import UsageFault
 from pytest_llmbench.masking import masked_text
 from pytest_llmbench.report.warmup_effect import warmup_effect_lines
@@ -141,11 +142,9 @@ def _session(arguments: argparse.Namespace) -> Session:
     import pytest
 
     probe = _Probe()
-    # As we are imported already, pytest could not rewrite our asserts and would warn.
-    words = ["--assert=plain", "--collect-only", "--model", arguments.model]
-    words += _common(arguments)
-    plugins = ["-p", "llmbench", "-p", "no:cacheprovider", "-p", "no:terminal"]
-    status = pytest.main([*plugins, *words], plugins=[probe])
+    words = [*READING, "-p", "no:terminal", "--collect-only"]
+    words += ["--model", arguments.model, *_common(arguments)]
+    status = pytest.main(words, plugins=[probe])
     if status == pytest.ExitCode.USAGE_ERROR:
         msg = "pytest did not start, as said above"
         raise UsageFault(msg)
