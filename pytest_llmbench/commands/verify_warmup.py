@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -14,18 +12,18 @@ from msgspec import Struct, field
 
 from pytest_llmbench.analysis.cold_starts import Turn  # noqa: TC001 - decoded into
 from pytest_llmbench.analysis.warmup_effect import WarmupEffect, warmup_effect
+from pytest_llmbench.childsession import Interrupts, run_pytest
 from pytest_llmbench.commands.reading import READING
 from pytest_llmbench.errors import UsageFault
 from pytest_llmbench.masking import masked_text
 from pytest_llmbench.report.warmup_effect import warmup_effect_lines
 from pytest_llmbench.runs.folder import (
     RESULTS,
-    RUN_ID_VARIABLE,
     new_run_id,
     read_records,
     write_json,
 )
-from pytest_llmbench.runs.stored import run_folders
+from pytest_llmbench.runs.stored import run_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,15 +206,8 @@ def _run(arguments: argparse.Namespace, specs: tuple[str, str], run_id: str) -> 
     """Run both sides in one pytest session, in turns; its output is the user's."""
     words = ["--baseline", specs[0], "--candidate", specs[1], "--cold-start", "run"]
     words += ["--runs", str(arguments.runs), "--gate", "none", *_common(arguments)]
-    command = [sys.executable, "-m", "pytest", "-p", "llmbench", *words]
-    environment = {**os.environ, RUN_ID_VARIABLE: run_id}
-    sys.stdout.flush()
-    process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own command
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:  # pytest has got it, too, and sums up what there is
-            continue
+    with Interrupts() as interrupts:
+        return run_pytest(["-p", "llmbench", *words], run_id, interrupts)
 
 
 def _folder(reports: Path, run_id: str, status: int) -> Path:
@@ -225,8 +216,7 @@ def _folder(reports: Path, run_id: str, status: int) -> Path:
     Raises:
         UsageFault: pytest has not come to a trial.
     """
-    found = (folder for folder in run_folders(reports) if folder.name == run_id)
-    folder = next(found, None)
+    folder = run_folder(reports, run_id)
     if folder is None or not (folder / RESULTS).is_file():
         msg = f"pytest ended with status {status} before the first trial"
         raise UsageFault(msg)

@@ -59,10 +59,8 @@ def _is_summary(stored: object) -> bool:
 
 def stored_jobs(run: Path) -> tuple[dict[str, Any], ...]:
     """Return the job summaries of one run's folder; none where it has no summary."""
-    summary = _read_json(run / "summary.json")
-    jobs = summary.get("job_summaries") if isinstance(summary, dict) else None
-    found = jobs if isinstance(jobs, list) else []
-    return tuple(job for job in found if isinstance(job, dict))
+    summary = read_summary(run) or {"job_summaries": ()}
+    return tuple(summary["job_summaries"])
 
 
 def newest_job(reports: Path, spec: str) -> dict[str, Any] | None:
