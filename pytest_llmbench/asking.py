@@ -14,8 +14,10 @@ from pytest_llmbench.calls.providers import is_local, refuses_sampling
 from pytest_llmbench.calls.request import CallRequest
 from pytest_llmbench.conversation import Dialogue, converse
 from pytest_llmbench.errors import CallError
+from pytest_llmbench.prompts.context import fronted
 from pytest_llmbench.prompts.options import SAMPLING
 from pytest_llmbench.spending import terms_of
+from pytest_llmbench.stretching import Lengths, num_ctx_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.prompts.variants import Variant
     from pytest_llmbench.settings import Settings
     from pytest_llmbench.spending import Purse
+    from pytest_llmbench.stretching import Fitted
 
 
 class Asker:
@@ -43,6 +46,7 @@ class Asker:
     Attributes:
         given_up: says why a spec's trials are not asked any more; empty if they are.
         purse: holds calls to `--max-cost`; None without that.
+        lengths: brings prompts to their lengths.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Asker:
         self._taking = 0
         self.given_up: Callable[[str], str] = lambda _spec: ""
         self.purse: Purse | None = None
+        self.lengths = Lengths()
 
     def targets(self, model: ModelName) -> tuple[Target, ...]:
         """Return every endpoint of a model."""
@@ -107,6 +112,11 @@ class Asker:
                 have come to a trial before it may be asked.
         """
         self._trials, self._bars = trials, bars
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """What will be asked, in order."""
+        return self._trials
 
     def trial(self, index: int) -> Trial:
         """Return a trial by its place in the plan."""
@@ -180,37 +190,76 @@ class Asker:
         reason = self.given_up(trial.job.spec_text)
         if reason:
             return Dialogue(skip_reason=reason)
+        fitted = self.fitted(trial)
+        sent = fitted.sent
+        if fitted.skip_reason or fitted.error is not None:
+            reason, error = fitted.skip_reason, fitted.error
+            return Dialogue(skip_reason=reason, error=error, context=sent)
 
         async def send(
             messages: tuple[Message, ...], tools: tuple[Tool, ...]
         ) -> Answer:
-            nonlocal queued_ns
+            nonlocal queued_ns, sent
+            expected: int | None = None
+            if sent is not None:
+                messages = fronted(messages, sent.nonce)
+                sent = replace(sent, sent_chars=_chars(messages))
+                expected = self.lengths.expected(trial)
             request = self.request(trial, messages, tools)
-            call = partial(server.ask, request, queued_ns)
-            queued_ns = 0  # between turns nothing waits
-            if self.purse is None:
-                return await call()
-            question = (trial.job.spec_text, trial.prompt.hash, len(messages))
-            prices = self.prices(trial.spec.model)
-            return await self.purse.pay(question, request, prices, call)
+            request = replace(request, expected_tokens=expected)
+            waited_ns, queued_ns = queued_ns, 0  # between turns nothing waits
+            return await self.paid(trial, request, server, waited_ns)
 
-        return await converse(send, self._variants[trial.spec.variant], trial.prompt)
+        dialogue = await converse(send, self.variant(trial), fitted.prompt)
+        dialogue.context = sent
+        return dialogue
+
+    def fitted(self, trial: Trial) -> Fitted:
+        """Return a trial's prompt at its length, or why it is not sent."""
+        targets = self.targets(trial.spec.model)
+        return self.lengths.fitted(
+            trial, targets, self.options(trial.job, trial.prompt)
+        )
+
+    def variant(self, trial: Trial) -> Variant:
+        """Return how a trial's prompt is put."""
+        return self._variants[trial.spec.variant]
+
+    async def paid(
+        self, trial: Trial, request: CallRequest, server: Server, queued_ns: int = 0
+    ) -> Answer:
+        """Make one call of a trial, if `--max-cost` has room for it."""
+        call = partial(server.ask, request, queued_ns)
+        if self.purse is None:
+            return await call()
+        question = (trial.job.spec_text, trial.prompt.hash, len(request.messages))
+        prices = self.prices(trial.spec.model)
+        return await self.purse.pay(question, request, prices, call)
 
     def options(self, job: Job, prompt: Prompt) -> dict[str, Json]:
         """Merge sampling options; a later source wins.
 
         Order: built-in default, suite and prompt, alias, spec. Suites set sampling
-        for local models: it is left out for models that refuse it.
+        for local models: it is left out for models that refuse it. A prompt with a
+        length has a context to fit, where nobody has set one.
         """
         key = (id(job), id(prompt))
         if key not in self._options:
-            self._options[key] = {
-                "num_predict": self._settings.num_predict,
-                **self._suite_options(job.spec.model, prompt),
-                **self._settings.alias_options(job.spec.model),
-                **job.spec.sampling,
-            }
+            options = self._merged(job, prompt)
+            is_ollama = self.targets(job.spec.model)[0].provider == "ollama"
+            if prompt.context is not None and is_ollama and "num_ctx" not in options:
+                others = ((p, self._merged(job, p)) for p in job.suite.prompts)
+                options["num_ctx"] = num_ctx_of(prompt, others)
+            self._options[key] = options
         return self._options[key]
+
+    def _merged(self, job: Job, prompt: Prompt) -> dict[str, Json]:
+        return {
+            "num_predict": self._settings.num_predict,
+            **self._suite_options(job.spec.model, prompt),
+            **self._settings.alias_options(job.spec.model),
+            **job.spec.sampling,
+        }
 
     def _suite_options(self, model: ModelName, prompt: Prompt) -> Mapping[str, Json]:
         if not refuses_sampling(self.targets(model)[0]):
@@ -238,10 +287,16 @@ class Asker:
     def _key(self, index: int) -> object:
         trial = self._trials[index]
         model = trial.spec.model
+        # Lengths are calibrated when pytest comes to the first of a job.
+        job = id(trial.job) if trial.prompt.context is not None else 0
         if is_local(self.targets(model)[0]):
-            return (id(trial.job), trial.run)
+            return (id(trial.job), trial.run, trial.prompt.tokens)
         # Where runs may end by themselves, none is asked before the last is over.
-        return (model, trial.run) if self._settings.runs_auto else model
+        return (model, job, trial.run if self._settings.runs_auto else 0)
+
+
+def _chars(messages: Sequence[Message]) -> int:
+    return sum(len(message.content) for message in messages)
 
 
 def no_model(engine: Engine, settings: Settings) -> str:

@@ -18,44 +18,68 @@ from pytest_llmbench.signals import heed_sigterm
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_llmbench.axis import Axis
     from pytest_llmbench.plan import Trial
     from pytest_llmbench.session import BenchSession
+    from pytest_llmbench.settings import Settings
+
+    _Rank = Callable[[Trial], tuple[int, ...]]
 
 
-def arrange(items: list[pytest.Item], axis: Axis) -> None:
-    """Order trials model by model; where specs are the axis, run by run.
+def arrange(items: list[pytest.Item], settings: Settings) -> None:
+    """Order trials model by model and, within a model, by their prompts' lengths.
 
-    Then each run begins with the spec behind the one that the last began with, so
-    that neither drift nor place favours any.
+    Another length takes another context, for which the model is loaded anew. Where
+    specs are the axis, each length is measured run by run: each run begins with the
+    spec behind the one that the last began with, so that neither drift nor place
+    favours any. Where something is done once a run is over, runs come before lengths:
+    `--runs auto` looks at whole runs, `--cold-start run` unloads before each of them.
 
-    Sorting is stable: within a model, suite files keep their order, and within
-    a suite, runs and prompts theirs. Other items keep their places.
+    Sorting is stable: of one length, suite files keep their order, and within a suite,
+    runs and prompts theirs. Other items keep their places.
     """
     places = [i for i, item in enumerate(items) if isinstance(item, PromptItem)]
     trials = [item for item in items if isinstance(item, PromptItem)]
-    if axis:
-        turns = _turns(axis)
-        trials.sort(key=lambda item: (item.trial.run, turns(item.trial)))
+    if settings.axis:
+        rank = _turns(settings)
     else:
-        models = list(dict.fromkeys(item.trial.job.model for item in trials))
-        ranks = {model: rank for rank, model in enumerate(models)}
-        trials.sort(key=lambda item: ranks[item.trial.job.model])
+        rank = _models([item.trial for item in trials], settings)
+    trials.sort(key=lambda item: rank(item.trial))
     for place, item in zip(places, trials, strict=True):
         items[place] = item
 
 
-def _turns(axis: Axis) -> Callable[[Trial], tuple[int, int]]:
-    """Say of a trial in which place of its run its phase and its spec have a turn."""
+def _models(trials: Sequence[Trial], settings: Settings) -> _Rank:
+    """Rank trials by their models, in order of appearance, and their lengths."""
+    names = dict.fromkeys(trial.job.model for trial in trials)
+    models = {name: rank for rank, name in enumerate(names)}
+    jobs = {job: rank for rank, job in enumerate(dict.fromkeys(t.job for t in trials))}
+
+    def turn(trial: Trial) -> tuple[int, ...]:
+        model, tokens = models[trial.job.model], trial.prompt.tokens
+        if settings.cold_start == "run":
+            return model, jobs[trial.job], trial.run, tokens
+        return model, tokens
+
+    return turn
+
+
+def _turns(settings: Settings) -> _Rank:
+    """Rank trials by the turns of length, run, phase and spec."""
+    axis = settings.axis
     places = {
         str(spec): (rank, place, len(specs))
         for rank, specs in enumerate(map(axis.specs, axis.phases))
         for place, spec in enumerate(specs)
     }
 
-    def turn(trial: Trial) -> tuple[int, int]:
+    def turn(trial: Trial) -> tuple[int, ...]:
         rank, place, count = places[trial.job.spec_text]
-        return rank, (place - trial.run + 1) % count
+        spec = (rank, (place - trial.run + 1) % count)
+        if settings.cold_start == "run":  # all of a spec's run, behind one unloading
+            return trial.run, *spec, trial.prompt.tokens
+        if settings.runs_auto:
+            return trial.run, trial.prompt.tokens, *spec
+        return trial.prompt.tokens, trial.run, *spec
 
     return turn
 

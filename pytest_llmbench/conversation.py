@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.request import Answer
     from pytest_llmbench.checks.reply import Backoff, Reply, ToolCall
     from pytest_llmbench.errors import CallError
+    from pytest_llmbench.prompts.context import SentContext
     from pytest_llmbench.prompts.suite import Prompt, Tool
     from pytest_llmbench.prompts.variants import Variant
 
@@ -57,6 +58,7 @@ class Dialogue(Struct, kw_only=True):
         skip_reason: why nothing was asked; empty where something was.
         backoffs: refusals by a busy server, of all turns, with the waits behind.
         unfinished: the replies of the turn that was ended early.
+        context: how long the prompt was made; None for one of its own length.
     """
 
     turns: list[TurnReply] = field(default_factory=list)
@@ -68,6 +70,7 @@ class Dialogue(Struct, kw_only=True):
     server: str = ""
     skip_reason: str = ""
     backoffs: list[Backoff] = field(default_factory=list)
+    context: SentContext | None = None
 
     @property
     def reply(self) -> Reply | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import to_builtins
@@ -59,6 +60,7 @@ class Ledger:
         self._facts: dict[tuple[str, ...], dict[str, Any]] = {}
         self._left_out: dict[tuple[str, str], LeftOut] = {}
         self._warmups: dict[tuple[str, str, str, int], WarmupResult] = {}
+        self._calibrations: dict[str, dict[str, Any]] = {}
         self.options: dict[str, dict[str, Any]] = {}
         self.before: dict[str, Any] | None = None
         self.sighting: Sighting | None = None
@@ -98,6 +100,11 @@ class Ledger:
         return list(self._warmups.values())
 
     @property
+    def calibrations(self) -> list[dict[str, Any]]:
+        """The calls that showed what servers count, as plain JSON; each once."""
+        return list(self._calibrations.values())
+
+    @property
     def left_out(self) -> list[LeftOut]:
         """Addresses that were asked nothing, to the end or at first."""
         return list(self._left_out.values())
@@ -121,6 +128,7 @@ class Ledger:
         self.replaced += run.replaced
         self.take_news({"facts": one} for one in run.inventory.get("models", ()))
         self.take_news({"warmup": one} for one in run.inventory.get("warmups", ()))
+        self.take_news({"calibration": one} for one in resumption.calibrations)
         snapshots = run.inventory.get("snapshots", {})
         self.before = snapshots.get("before") or self.before
         trials = resumption.finished_trials
@@ -154,6 +162,10 @@ class Ledger:
                 self._take_facts(one["facts"])
             if "warmup" in one:
                 self._take_warmup(WarmupResult(**one["warmup"]))
+            if "calibration" in one:
+                key = json.dumps(one["calibration"], sort_keys=True)
+                self.revision += key not in self._calibrations
+                self._calibrations[key] = one["calibration"]
 
     def _take_left_out(self, one: LeftOut) -> None:
         """Keep the last word on an address: what has come back is asked to the end."""

@@ -52,6 +52,7 @@ def inventory_json(ledger: Ledger, after: dict[str, Any] | None) -> dict[str, An
         "host": host_facts(),
         "models": ledger.facts,
         "warmups": [warmup.to_json() for warmup in ledger.warmups],
+        "calibrations": ledger.calibrations,
         "snapshots": {"before": ledger.before, "after": after},
         "guard": findings_json(ledger.sighting),
     }

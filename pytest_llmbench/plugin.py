@@ -119,7 +119,7 @@ class BenchHooks:
             fault = self._session.check_collection()
             if fault:
                 refuse(self._session, items, fault)
-            arrange(items, self._session.settings.axis)
+            arrange(items, self._session.settings)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:

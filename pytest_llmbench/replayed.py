@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.engine import Engine
     from pytest_llmbench.calls.request import WarmupResult
     from pytest_llmbench.checks.reply import Reply
+    from pytest_llmbench.extras import Extras
     from pytest_llmbench.plan import Trial
     from pytest_llmbench.prompts.spec import Spec
     from pytest_llmbench.runs.replay import ReplayFile, StoredReply
     from pytest_llmbench.settings import Settings
-    from pytest_llmbench.trials import Extras
 
 
 class ReplayTrials(Trials):

@@ -69,6 +69,11 @@ class Resumption:
         return self._finished.values()
 
     @property
+    def calibrations(self) -> list[dict[str, Any]]:
+        """What the run's models had counted before, as plain JSON."""
+        return list(self.run.inventory.get("calibrations", ()))
+
+    @property
     def finished_trials(self) -> int:
         """How many trials are not asked again."""
         return len(self._finished)

@@ -18,6 +18,7 @@ from pytest_llmbench.conclusion import Conclusion, conclude
 from pytest_llmbench.contest import baseline_of_spec
 from pytest_llmbench.delivery import Delivery
 from pytest_llmbench.errors import SettingsError, SuiteError, UsageFault
+from pytest_llmbench.extras import Extras
 from pytest_llmbench.ledger import Ledger
 from pytest_llmbench.opening import Opening
 from pytest_llmbench.plan import Trial, job_plans, jobs_of
@@ -30,7 +31,7 @@ from pytest_llmbench.runs.inventory import snapshot
 from pytest_llmbench.runs.replay import ReplayFile
 from pytest_llmbench.settings import Settings, read_settings
 from pytest_llmbench.spending import price_fault, purse
-from pytest_llmbench.trials import Extras, Trials
+from pytest_llmbench.trials import Trials
 from pytest_llmbench.verified import VerifiedSuites
 from pytest_llmbench.waiting import WaitingLine
 from pytest_llmbench.workplace import workplace_of
@@ -188,6 +189,8 @@ class BenchSession:
             trials.asker.given_up = self.fail_fast.reason
             for record in self.resumption.finished if self.resumption else ():
                 trials.cold_starts.note(record.spec, record.run)
+            before = self.resumption.calibrations if self.resumption else ()
+            trials.calibrator.know(self.folder.run_id, before)
             share = self._workplace.share
             trials.asker.purse = purse(self.settings, self.resumption, share)
             return trials
@@ -231,8 +234,8 @@ class BenchSession:
         if not self.settings.models:
             self._choose_models()
         self.settings.thresholds(suite.phase)
-        wanted = self.settings.prompts or suite.prompt_ids()
-        prompts = [prompt for prompt in suite.prompts if prompt.id in wanted]
+        wanted = set(self.settings.prompts or suite.prompt_ids())
+        prompts = [one for one in suite.prompts if wanted.intersection(one.names)]
         return [
             Trial(job, prompt, run)
             for job in jobs_of(nodeid, suite, self.settings)
@@ -254,7 +257,7 @@ class BenchSession:
             fault = self.settings.axis.fault(phases)
         if fault:
             return fault
-        known = [p for suite in self._suites.values() for p in suite.prompt_ids()]
+        known = [name for suite in self._suites.values() for name in suite.names()]
         for prompt_id in self.settings.prompts if known else ():
             if prompt_id not in known:
                 hint = did_you_mean(prompt_id, dict.fromkeys(known))

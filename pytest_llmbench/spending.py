@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -216,6 +216,7 @@ def _spent_before(settings: Settings, run: InterruptedRun) -> Decimal:
     """
     records = (*run.records, *run.replaced)
     warmups = [WarmupResult(**one) for one in run.inventory.get("warmups", ())]
+    warmups += map(as_warmup, run.inventory.get("calibrations", ()))
     models = {*(one.model for one in records), *(one.model for one in warmups)}
     terms = terms_by_name(settings, models)
     total = ZERO
@@ -227,6 +228,16 @@ def _spent_before(settings: Settings, run: InterruptedRun) -> Decimal:
         unknown = amount(cost.unknown * settings.num_predict, price)
         total = exact_sum((total, cost.usd or ZERO, unknown))
     return total
+
+
+def as_warmup(calibration: Mapping[str, Any]) -> WarmupResult:
+    """Return a calibration as what it costs: a question before the first trial."""
+    return WarmupResult(
+        model=calibration["model"],
+        server=calibration["server"],
+        status="success",
+        usage=calibration["usage"],
+    )
 
 
 def terms_of(settings: Settings, model: ModelName) -> Terms:

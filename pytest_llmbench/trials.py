@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from pytest_llmbench.asking import Asker
+from pytest_llmbench.calibrating import Calibrator
 from pytest_llmbench.calls.providers import outlives_caller
 from pytest_llmbench.calls.request import WarmupResult
 from pytest_llmbench.coldstart import ColdStarts, Unloading
@@ -16,45 +17,26 @@ from pytest_llmbench.conversation import Dialogue
 from pytest_llmbench.errors import CallError, CheckBroken
 from pytest_llmbench.masking import without_password
 from pytest_llmbench.policy.guard import LeftOut
-from pytest_llmbench.prompts.variants import VARIANTS
 from pytest_llmbench.runs.record import Fault, Record
+from pytest_llmbench.stretching import unsent
 from pytest_llmbench.verdicts import judged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    import pytest
+    from collections.abc import Callable, Iterator, Sequence
 
     from pytest_llmbench.analysis.cost import Prices
     from pytest_llmbench.calls.engine import Engine
     from pytest_llmbench.calls.once import Once
     from pytest_llmbench.calls.request import CallRequest, ModelFacts, Target
-    from pytest_llmbench.checks.custom import CustomCheck
     from pytest_llmbench.checks.verdict import Verdict
+    from pytest_llmbench.extras import Extras
     from pytest_llmbench.plan import Job, Trial
+    from pytest_llmbench.prompts.context import SentContext
     from pytest_llmbench.prompts.spec import Spec
-    from pytest_llmbench.prompts.variants import Variant
     from pytest_llmbench.runs.record import Outcome
     from pytest_llmbench.settings import Settings
 
 _OFF: Final = "switched off"
-
-
-class Extras(Struct, frozen=True, kw_only=True):
-    """What other plugins have added, by name; the package's own included."""
-
-    variants: Mapping[str, Variant]
-    checks: Mapping[str, CustomCheck]
-
-    @classmethod
-    def of(cls, config: pytest.Config) -> Self:
-        """Ask other plugins for their variants and checks."""
-        variants = config.hook.pytest_llmbench_variants(config=config)
-        checks = config.hook.pytest_llmbench_checks(config=config)
-        return cls(
-            variants={**VARIANTS, **{v.name: v for group in variants for v in group}},
-            checks={name: check for group in checks for name, check in group.items()},
-        )
 
 
 class _ModelState(Struct):
@@ -96,6 +78,7 @@ class Trials:
         self._worker = worker
         self._once = once
         self.asker = Asker(settings, engine, extras.variants, is_strict=is_strict)
+        self.calibrator = Calibrator(self.asker, engine, once)
         self._states: dict[Target, _ModelState] = {}
         self._ready: set[Job] = set()
         self._runs: dict[Job, int] = {}
@@ -152,6 +135,8 @@ class Trials:
                 if error.is_permanent:
                     state.fault = error
                 return error
+            if state.facts.context_length:
+                self.asker.lengths.rooms[target] = state.facts.context_length
             told = {"model": model, **state.facts.to_json()}
             self._news.append({"facts": told})
         return state.fault
@@ -165,11 +150,13 @@ class Trials:
     def begin_cold(self, trial: Trial) -> None:
         """Unload the trial's model where its spec, or the spec's run, begins cold.
 
-        Every job whose model is warm will warm it again. Never fatal: what went wrong
-        is told with the warm-up.
+        Every job whose model is warm will warm it again. What has to be counted first
+        is counted before that: it loads the model. Never fatal: what went wrong is
+        told with the warm-up.
         """
         if not self.cold_starts.is_due(trial) or self.check(trial.spec) is not None:
             return
+        self.calibrator.prepare(trial)
         self.cold_starts.note(trial.job.spec_text, trial.run)
         for target in self.asker.targets(trial.spec.model):
             state = self._states[target]
@@ -278,10 +265,20 @@ class Trials:
             faults = [state.fault if state else None for state in states]
             if None not in faults:
                 return Dialogue(error=faults[0])
+        if trial.prompt.context is not None:
+            fault = self._calibrated(trial)
+            if fault is not None:
+                return Dialogue(error=fault)
         dialogue = self.asker.take(position)
         if trial is not self._again and _is_last_word(trial, dialogue):
             self._in_hand = lambda: self.settle(trial, dialogue)
         return dialogue
+
+    def _calibrated(self, trial: Trial) -> CallError | None:
+        """Have the trial's server count; return why it didn't, if that matters now."""
+        self.check(trial.spec)
+        self.calibrator.prepare(trial)
+        return self.calibrator.fault(trial)
 
     def settle(self, trial: Trial, dialogue: Dialogue) -> Record:
         """Turn what came back into the trial's record."""
@@ -328,7 +325,7 @@ class Trials:
 
     def take_news(self) -> list[dict[str, Any]]:
         """Return what has been learned of models since the last call."""
-        news, self._news = self._news, []
+        news, self._news = [*self._news, *self.calibrator.take_news()], []
         return news
 
     def record(
@@ -373,7 +370,18 @@ class Trials:
             worker=self._worker,
             server=dialogue.server,
             backoffs=tuple(dialogue.backoffs),
+            context=self._context(trial, dialogue),
         )
+
+    def _context(self, trial: Trial, dialogue: Dialogue) -> SentContext | None:
+        """Return the trial's lengths as asked, sent and counted."""
+        if trial.prompt.context is None:
+            return None
+        options = self.asker.options(trial.job, trial.prompt)
+        sent = dialogue.context or unsent(trial, options)
+        reply = dialogue.reply
+        counted = reply.usage.prompt_tokens if reply is not None else None
+        return sent and replace(sent, counted_tokens=counted)
 
 
 def _is_last_word(trial: Trial, dialogue: Dialogue) -> bool:

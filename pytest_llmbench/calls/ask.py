@@ -8,16 +8,14 @@ from msgspec.structs import replace
 
 from pytest_llmbench.calls.clock import elapsed_ms
 from pytest_llmbench.calls.request import Answer
-from pytest_llmbench.errors import CallError, CallTimeout, PromptTruncated
+from pytest_llmbench.calls.truncation import check_whole_prompt, seen_in_force
+from pytest_llmbench.errors import CallError, CallTimeout
 
 if TYPE_CHECKING:
     from pytest_llmbench.calls.clock import Clock
     from pytest_llmbench.calls.providers.base import Caller
     from pytest_llmbench.calls.request import CallRequest, Limits, Residency
     from pytest_llmbench.checks.reply import Reply
-
-_MAX_CHARS_PER_TOKEN = 6.0
-"""No tokenizer packs natural text more densely than this on average."""
 
 _COLD_LOAD_MS: Final = 1000.0
 """A load this long says that the model was not there after all: Ollama tells some 10
@@ -56,7 +54,8 @@ async def ask(
         if residency and not sent.limits.is_loading and _has_loaded(reply):
             answer = replace(answer, residency=replace(residency, is_resident=False))
         _check_time(reply, sent.limits, provider.where)
-        _check_whole_prompt(reply, request, residency)
+        in_force = await seen_in_force(provider, request, residency)
+        check_whole_prompt(reply, request, in_force)
     except CallError as error:
         error.partial = _queued(error.partial, queue_ms, backoff_ms)
         return replace(answer, error=error)
@@ -87,35 +86,6 @@ def _check_time(reply: Reply, limits: Limits, where: str) -> None:
         error = CallTimeout(msg)
         error.partial = reply
         raise error
-
-
-def _check_whole_prompt(
-    reply: Reply, request: CallRequest, residency: Residency | None
-) -> None:
-    """Refuse an answer to a prompt that the server has cut.
-
-    Ollama cuts to the whole context, or to half of it and 2 or 3 tokens, and
-    says nothing; a count there with far too many characters per token is a cut.
-    """
-    counted = reply.usage.prompt_tokens
-    told = residency.context_length if residency else None
-    # The server may grant less than num_ctx: the model's own limit.
-    for context in (request.options.get("num_ctx"), told):
-        if not counted or not isinstance(context, int):
-            continue
-        half = context // 2
-        is_cut_count = counted in {context, context - 1} or half <= counted < half + 5
-        if not is_cut_count:
-            continue
-        sent_chars = sum(len(message.content) for message in request.messages)
-        if sent_chars / counted > _MAX_CHARS_PER_TOKEN:
-            msg = (
-                f"the server counted {counted} prompt tokens in a context of {context}"
-                f" for {sent_chars} characters: it cut the prompt; raise num_ctx"
-            )
-            error = PromptTruncated(msg)
-            error.partial = reply
-            raise error
 
 
 def _queued(reply: Reply | None, queue_ms: float, backoff_ms: float) -> Reply | None:

@@ -94,6 +94,8 @@ class CallRequest(Struct, frozen=True, kw_only=True):
         options: sampling options by Ollama's names; dialects translate.
         keep_alive_s: how long a local server shall keep the model loaded.
         isolate: make the call in a child process.
+        expected_tokens: what the server should count of the prompt, within a few in
+            a hundred; None where that isn't known.
     """
 
     model: str
@@ -104,6 +106,7 @@ class CallRequest(Struct, frozen=True, kw_only=True):
     keep_alive_s: float = 1800.0
     limits: Limits = field(default_factory=Limits)
     isolate: bool = False
+    expected_tokens: int | None = None
 
 
 class Residency(Struct, frozen=True, kw_only=True):

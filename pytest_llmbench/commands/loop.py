@@ -256,9 +256,9 @@ class _Reader:
 
     def pytest_cmdline_main(self, config: pytest.Config) -> int:
         """Read the settings."""
+        from pytest_llmbench.extras import Extras
         from pytest_llmbench.picking import Project
         from pytest_llmbench.session import settings_of
-        from pytest_llmbench.trials import Extras
 
         try:
             settings = settings_of(config)

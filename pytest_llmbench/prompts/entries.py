@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
+from pytest_llmbench.prompts.context import Context, length_id
 from pytest_llmbench.prompts.suite import Prompt, ToolResult, Turn
 from pytest_llmbench.prompts.wording import did_you_mean
 
@@ -14,6 +17,28 @@ if TYPE_CHECKING:
     from pytest_llmbench.prompts.yamlmarks import Path
 
 _EXPECT_HINT = "; write what must hold, or 'expect: none' if any answer will do"
+
+
+def build_prompts(
+    entry: dict[str, Any],
+    suite: Mapping[str, Any],
+    tools: tuple[Tool, ...],
+    line: int,
+) -> tuple[Prompt, ...]:
+    """Return the prompts that a checked entry describes: one, or one per length."""
+    prompt = build_prompt(entry, suite, tools, line)
+    given = entry.get("context")
+    if given is None:
+        return (prompt,)
+    position = given.get("position", "end")
+    return tuple(
+        replace(
+            prompt,
+            id=length_id(prompt.id, tokens),
+            context=Context(of=prompt.id, tokens=tokens, position=position),
+        )
+        for tokens in sorted(given["tokens"])
+    )
 
 
 def build_prompt(
@@ -56,6 +81,8 @@ def entry_faults(entry: object, offered: list[str]) -> Iterator[tuple[Path, str]
         yield ("expect",), "with 'turns', each turn has its own 'expect'"
     elif not has_turns and not has_prompt:
         yield (), "lacks the key 'prompt' (or 'turns')"
+    if has_turns and "context" in entry:
+        yield ("context",), "'context' stretches a single prompt, not 'turns'"
     if not has_turns and "expect" not in entry:
         yield (), f"lacks the key 'expect'{_EXPECT_HINT}"
     yield from _result_faults(entry.get("turns"), offered)

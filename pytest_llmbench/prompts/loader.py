@@ -10,7 +10,8 @@ from msgspec import Struct, field
 
 from pytest_llmbench import __version__
 from pytest_llmbench.errors import SuiteError
-from pytest_llmbench.prompts.entries import build_prompt, entry_faults
+from pytest_llmbench.prompts.context import filler_fault
+from pytest_llmbench.prompts.entries import build_prompts, entry_faults
 from pytest_llmbench.prompts.schema import schema_faults, schema_text
 from pytest_llmbench.prompts.suite import Suite, Tool
 from pytest_llmbench.prompts.yamlmarks import (
@@ -119,12 +120,13 @@ class _Reading(Struct):
         return hashlib.sha256(whole.encode()).hexdigest()
 
     def judge_expectations(self, suite: Suite, judge: ExpectationFaults) -> None:
-        for index, prompt in enumerate(suite.prompts):
+        entries = {prompt.names[-1]: prompt for prompt in suite.prompts}
+        for index, (name_in_file, prompt) in enumerate(entries.items()):
             for turn in range(max(1, len(prompt.turns))):
                 inside = ("turns", turn) if prompt.turns else ()
                 for name, message in judge(prompt.of_turn(turn)):
                     place: KeyPath = ("prompts", index, *inside, "expect", name)
-                    where = f"{prompt.id}: turn {turn + 1}" if inside else prompt.id
+                    where = name_in_file + (f": turn {turn + 1}" if inside else "")
                     self._fault(place, f"{where}: expect.{name}: {message}")
 
     def _read(self, path: Path, shown_as: str) -> MarkedYaml:
@@ -185,13 +187,19 @@ class _Reading(Struct):
 
     def _build(self, value: dict[str, Any], tools: list[Any]) -> Suite:
         offered = tuple(Tool(**tool) for tool in tools)
-        prompts = tuple(
-            build_prompt(entry, value, offered, self.document.line(("prompts", i)))
-            for i, entry in enumerate(value["prompts"])
-        )
-        phase = value.get("phase", value["suite"])
+        prompts: list[Prompt] = []
+        for index, entry in enumerate(value["prompts"]):
+            line = self.document.line(("prompts", index))
+            built = build_prompts(entry, value, offered, line)
+            fault = filler_fault(built[0]) if built[0].context is not None else ""
+            if fault:
+                self._fault(("prompts", index, "context"), f"{entry['id']}: {fault}")
+            prompts += built
         return Suite(
-            name=value["suite"], phase=phase, prompts=prompts, path=self.shown_as
+            name=value["suite"],
+            phase=value.get("phase", value["suite"]),
+            prompts=tuple(prompts),
+            path=self.shown_as,
         )
 
     def _fault(self, path: KeyPath, message: str) -> None:

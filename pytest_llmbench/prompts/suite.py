@@ -13,6 +13,8 @@ from msgspec.structs import replace
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_llmbench.prompts.context import Context
+
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 """What JSON and safe YAML can hold."""
 
@@ -74,6 +76,7 @@ class Prompt(Struct, frozen=True, kw_only=True, dict=True):
             `text` is then the first turn's, and `expect` is empty.
         options: sampling options sent with the call, already merged with the
             suite's defaults.
+        context: the length that it is brought to; None for its own.
         line: where the case starts in its file, counted from 1.
     """
 
@@ -88,7 +91,18 @@ class Prompt(Struct, frozen=True, kw_only=True, dict=True):
     turns: tuple[Turn, ...] = ()
     options: Mapping[str, Json] = field(default_factory=dict)
     marks: tuple[str, ...] = ()
+    context: Context | None = None
     line: int = 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What selects it: its id, and the one that all its lengths share."""
+        return (self.id,) if self.context is None else (self.id, self.context.of)
+
+    @property
+    def tokens(self) -> int:
+        """The length that it is brought to; 0 for its own."""
+        return 0 if self.context is None else self.context.tokens
 
     @cached_property
     def expects_no_tool(self) -> bool:
@@ -130,6 +144,8 @@ class Prompt(Struct, frozen=True, kw_only=True, dict=True):
         }
         if self.turns:
             content["turns"] = [to_builtins(turn) for turn in self.turns]
+        if self.context is not None:
+            content["context"] = [self.context.tokens, self.context.position]
         packed = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(packed.encode()).hexdigest()[:16]
 
@@ -145,3 +161,7 @@ class Suite(Struct, frozen=True, kw_only=True):
     def prompt_ids(self) -> tuple[str, ...]:
         """Return the ids in file order."""
         return tuple(prompt.id for prompt in self.prompts)
+
+    def names(self) -> tuple[str, ...]:
+        """Return every word that selects a prompt, each once, in file order."""
+        return tuple(dict.fromkeys(n for p in self.prompts for n in p.names))

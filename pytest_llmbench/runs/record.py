@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from pytest_llmbench.checks.reply import Backoff, Reply, Timings, ToolCall, Usage
 from pytest_llmbench.checks.verdict import Behaviour, CheckResult, FailureMode
+from pytest_llmbench.prompts.context import SentContext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,6 +91,8 @@ class Record(Struct, frozen=True, kw_only=True):
         server: who was asked, as messages name it; empty if nobody was.
         backoffs: refusals by a busy server with the waits behind them, oldest
             first; no attempts, and in no latency.
+        context: how long its prompt was meant to be, sent and counted; None for one
+            of its own length.
     """
 
     trial_id: str
@@ -120,6 +123,7 @@ class Record(Struct, frozen=True, kw_only=True):
     worker: str = ""
     server: str = ""
     backoffs: tuple[Backoff, ...] = ()
+    context: SentContext | None = None
 
     @property
     def timings(self) -> Timings:
@@ -178,6 +182,8 @@ def record_from_json(data: dict[str, Any]) -> Record:
     earlier = parts.get("earlier_attempts", ())
     parts["earlier_attempts"] = tuple(map(_attempt, earlier))
     parts["backoffs"] = tuple(Backoff(**one) for one in parts.get("backoffs", ()))
+    if parts.get("context") is not None:
+        parts["context"] = SentContext(**parts["context"])
     if parts["reply"] is not None:
         parts["reply"] = reply_from_json(parts["reply"])
     if parts["fault"] is not None:

@@ -59,6 +59,8 @@ VOLATILE = {
     "latency",
     "latency_p50_ms",
     "slowness",
+    "drift",
+    "warmth",
     "wall_s",
     "load_s",
     "expires_at",
