@@ -17,6 +17,7 @@ from pytest_llmbench.policy.decision import gate_met
 from pytest_llmbench.policy.feedback import harness_feedback
 from pytest_llmbench.policy.window import job_runs, summary_jobs
 from pytest_llmbench.report.calls import run_notes
+from pytest_llmbench.report.context import context_notes
 from pytest_llmbench.report.guard import left_out_note, warnings
 from pytest_llmbench.report.markdown import markdown
 from pytest_llmbench.report.view import RunView, job_view
@@ -27,7 +28,7 @@ from pytest_llmbench.runs.stored import (
     update_canonical,
     write_feedback,
 )
-from pytest_llmbench.spending import terms_by_name
+from pytest_llmbench.spending import as_warmup, terms_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -91,6 +92,7 @@ def conclude(
         files=_files(ledger, settings),
         notes=(
             *_notes(ledger),
+            *context_notes(ledger.calibrations, [job.context for job in summaries]),
             *run_notes(summaries, spent, ledger.folder.run_id),
             *canonical.notes,
             *auto_notes,
@@ -177,7 +179,8 @@ def _spending(
     records = ledger.records()
     if settings.replay is not None:  # nothing was asked
         return spending(jobs, records, Spent(), terms, None)
-    spent = spent_on(records, ledger.replaced, ledger.warmups, terms)
+    beside = (*ledger.warmups, *map(as_warmup, ledger.calibrations))
+    spent = spent_on(records, ledger.replaced, beside, terms)
     return spending(jobs, records, spent, terms, settings.max_cost_usd)
 
 

@@ -17,7 +17,9 @@ from pytest_llmbench.analysis.accuracy import (
 )
 from pytest_llmbench.analysis.caching import CacheNote, cache_note
 from pytest_llmbench.analysis.calls import skipped_for
+from pytest_llmbench.analysis.context_curve import JobContext, job_context
 from pytest_llmbench.analysis.cost import JobCost, Terms, job_cost
+from pytest_llmbench.analysis.drift import Drift, WarmAndCold, drift, warm_and_cold
 from pytest_llmbench.analysis.failfast import given_up_reason
 from pytest_llmbench.analysis.failures import failure_modes
 from pytest_llmbench.analysis.latency import Latency, latency
@@ -100,6 +102,7 @@ class JobSummary(Struct, frozen=True, kw_only=True):
         given_up: why its last trials were skipped; None where they were not.
         over_budget: why `--max-cost` kept trials from being asked; None where it
             did not.
+        context: latency and adherence by length; None where no prompt has lengths.
     """
 
     plan: JobPlan
@@ -114,6 +117,9 @@ class JobSummary(Struct, frozen=True, kw_only=True):
     cost: JobCost
     accounting: Accounting
     slowness: JobSlowness
+    drift: Drift
+    warmth: WarmAndCold
+    context: JobContext | None = None
     is_online: bool = False
     categories: Mapping[str, Proportion] = field(default_factory=dict)
     failure_modes: Mapping[FailureMode, int] = field(default_factory=dict)
@@ -271,6 +277,9 @@ class JobSummary(Struct, frozen=True, kw_only=True):
             "cost": self.cost.to_json(),
             "accounting": self.accounting.to_json(),
             "slowness": self.slowness.to_json(),
+            "drift": self.drift.to_json(),
+            "warmth": self.warmth.to_json(),
+            "context": self.context and self.context.to_json(),
             "runs": [run.to_json() for run in self.runs],
             "prompts": [prompt.to_json() for prompt in self.prompts],
         }
@@ -303,6 +312,9 @@ def summarise(
         cost=job_cost(trials, plan.prompt_ids, plan.runs, terms.prices),
         accounting=accounting(trials),
         slowness=job_slowness(trials, plan.prompt_ids),
+        drift=drift(trials),
+        warmth=warm_and_cold(trials),
+        context=job_context(trials, plan.prompt_ids),
         is_online=terms.is_online,
         categories=category_shares(trials),
         failure_modes=failure_modes(trials),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pytest_llmbench.report.context import HEAD as CONTEXT_HEAD
 from pytest_llmbench.report.overview import HEAD
 from pytest_llmbench.report.plain import plain
 
@@ -71,6 +72,8 @@ def _job(job: JobView) -> Iterator[str]:
         yield f"- **{pattern.kind}** {escaped(who)}: {escaped(pattern.evidence)}"
     if job.patterns:
         yield ""
+    if job.context is not None:
+        yield from table(CONTEXT_HEAD, job.context.rows)
     yield from table(("measure", "value"), job.facts)
     if job.baseline:
         yield f"Baseline: {escaped(job.baseline)}"

@@ -85,6 +85,17 @@ def small(value: float | None) -> str:
     return NONE if value is None else f"{value:.3g}"
 
 
+def digits(value: float | None) -> str:
+    """Show a number to three significant digits, or to a whole one above 100.
+
+    >>> digits(19.968), digits(-0.01234), digits(1234.5), digits(None)
+    ('20', '-0.0123', '1,234', '-')
+    """
+    if value is None:
+        return NONE
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits
+
+
 def signed(value: float | None) -> str:
     """Show a margin with its sign.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from pytest_llmbench.report.context import context_lines
 from pytest_llmbench.report.lines import WIDTH, Line, cut, wrapped
 from pytest_llmbench.report.overview import overview_lines
 from pytest_llmbench.report.plain import plain
@@ -46,6 +47,7 @@ def _job(job: JobView) -> Iterator[Line]:
         yield Line(part, "bold")
     yield from _grid(job)
     yield Line()
+    yield from context_lines(job.context)
     yield from _patterns(job.patterns)
     yield from _failures(job.rows)
     for label, text in job.facts:

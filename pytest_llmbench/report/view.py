@@ -8,6 +8,12 @@ from msgspec import Struct
 
 from pytest_llmbench.report import numbers
 from pytest_llmbench.report.calls import cost_facts, pace_facts, success_facts
+from pytest_llmbench.report.context import (
+    ContextView,
+    context_facts,
+    context_view,
+    course_facts,
+)
 from pytest_llmbench.report.overview import OverviewRow, overview_row
 
 if TYPE_CHECKING:
@@ -88,6 +94,7 @@ class JobView(Struct, frozen=True, kw_only=True):
         overview: the spec's row in the table over all of them.
         decision: the word `baseline` for what the run's candidates are held against.
         differences: what differs from the baseline's run, besides prompts.
+        context: latency and adherence by length; None where no prompt has lengths.
     """
 
     spec: str
@@ -102,6 +109,7 @@ class JobView(Struct, frozen=True, kw_only=True):
     overview: OverviewRow
     baseline: str = ""
     differences: tuple[str, ...] = ()
+    context: ContextView | None = None
 
 
 class RunView(Struct, frozen=True, kw_only=True):
@@ -146,6 +154,7 @@ def job_view(
         overview=overview_row(job, decision.decision if decision else BASELINE),
         baseline=(decision.baseline_spec or "") if decision else "",
         differences=decision.differences if decision else (),
+        context=context_view(job.context),
     )
 
 
@@ -191,6 +200,8 @@ def _facts(
             yield from _queue(job.latency.queue_ms)
         yield from _rate(job)
         yield from pace_facts(job.latency, job.slowness.whole)
+        yield from course_facts(job.drift, job.warmth)
+    yield from context_facts(job.context)
     yield from success_facts(job)
     if job.outcomes["error"]:
         share = numbers.percent(job.error_rate)

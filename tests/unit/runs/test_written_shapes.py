@@ -23,6 +23,7 @@ from pytest_llmbench.policy.decision import decide
 from pytest_llmbench.policy.feedback import harness_feedback
 from pytest_llmbench.policy.thresholds import METHODS, PolicyThresholds
 from pytest_llmbench.policy.window import RunEvidence
+from pytest_llmbench.prompts.context import SentContext
 from pytest_llmbench.runs.record import Attempt, Fault, Outcome, Record
 from pytest_llmbench.runs.schemas import load_schema
 
@@ -146,6 +147,18 @@ RECORDS: Final = built(
     started_at=st.just("") | st.datetimes().map(lambda at: f"{at.isoformat()}+00:00"),
     is_resident=st.none() | st.booleans(),
     worker=WORD,
+    context=st.none()
+    | built(
+        SentContext,
+        asked_tokens=st.integers(256, 10**6),
+        position=st.sampled_from(["start", "middle", "end"]),
+        num_ctx=st.none() | st.integers(256, 10**6),
+        estimated_tokens=TOKENS,
+        sent_chars=TOKENS,
+        filler_chars=TOKENS,
+        nonce=WORD,
+        counted_tokens=TOKENS,
+    ),
     backoffs=st.lists(
         built(
             Backoff,
@@ -204,7 +217,7 @@ def grids(draw: st.DrawFn) -> dict[str, str]:
     """Draw the outcomes of some prompts over some runs."""
     runs = draw(st.integers(1, 4))
     rows = st.text("PFTES.", min_size=runs, max_size=runs)
-    names = st.sampled_from(["P1", "P2", "P3"])
+    names = st.sampled_from(["P1", "P2", "L1:2048", "L1:8192", "L2:2048"])
     return draw(st.dictionaries(names, rows, min_size=1))
 
 
