@@ -39,7 +39,7 @@ SCRIPTS = {
     "tool_use": tool_use_script(),
     "format": format_script(),
 }
-SIZES = {"atomic": 12, "extended": 9, "tool_use": 6, "format": 15}
+SIZES = {"atomic": 12, "extended": 9, "tool_use": 6, "format": 15, "long_context": 4}
 PLACES = [
     pytest.param(name, prompt_id, turn, id=f"{prompt_id}-{turn + 1}")
     for name, table in TABLES.items()
@@ -80,9 +80,10 @@ def why_failed(verdict: Verdict) -> list[str]:
 def test_a_suite_says_what_each_prompt_is_for(path: Path) -> None:
     """A suite loads without a fault; its prompts are numbered and explained."""
     suite = load_suite(path, expectation_faults=expectation_faults)
-    letter = suite.prompts[0].id[0]
-    numbered = tuple(f"{letter}{n}" for n in range(1, len(suite.prompts) + 1))
-    assert suite.prompt_ids() == numbered
+    ids = tuple(dict.fromkeys(prompt.names[-1] for prompt in suite.prompts))
+    letter = ids[0][0]
+    numbered = tuple(f"{letter}{n}" for n in range(1, len(ids) + 1))
+    assert ids == numbered
     assert len(numbered) == SIZES.get(suite.name, len(numbered))
     assert suite.phase == suite.name == path.parent.name
     unexplained = [p.id for p in suite.prompts if not (p.title and p.category)]
@@ -101,7 +102,8 @@ def test_the_page_of_suites_names_each_prompt(path: Path) -> None:
     """The page has one row for each prompt, with its title."""
     page = (SUITES.parent / "docs" / "shipped_suites.md").read_text("utf-8")
     prompts = load_suite(path).prompts
-    missing = [p.id for p in prompts if f"\n| {p.id} | {p.title} |" not in page]
+    rows = [(p.id, f"\n| {p.names[-1]} | {p.title} |") for p in prompts]
+    missing = [name for name, row in rows if row not in page]
     assert missing == []
 
 
