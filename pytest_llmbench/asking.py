@@ -191,10 +191,12 @@ class Asker:
         if reason:
             return Dialogue(skip_reason=reason)
         fitted = self.fitted(trial)
-        sent = fitted.sent
-        if fitted.skip_reason or fitted.error is not None:
-            reason, error = fitted.skip_reason, fitted.error
-            return Dialogue(skip_reason=reason, error=error, context=sent)
+        sent, skip = fitted.sent, fitted.skip
+        if skip is not None:
+            reason, kind = skip.message, skip.kind
+            return Dialogue(skip_reason=reason, skip_kind=kind, context=sent)
+        if fitted.error is not None:
+            return Dialogue(error=fitted.error, context=sent)
 
         async def send(
             messages: tuple[Message, ...], tools: tuple[Tool, ...]

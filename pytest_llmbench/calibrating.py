@@ -114,9 +114,8 @@ class Calibrator:
         return [
             one
             for one in found.values()
-            if not asker.lengths.skip_reason(
-                one, targets, asker.options(one.job, one.prompt)
-            )
+            if asker.lengths.skip(one, targets, asker.options(one.job, one.prompt))
+            is None
         ]
 
     def _is_known(self, trial: Trial) -> bool:

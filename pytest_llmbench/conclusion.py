@@ -193,8 +193,10 @@ def _comparability(
     ]
     options = ledger.options.get(job.spec, {})
     gpus = inventory["snapshots"]["after"]["gpus"] or []
+    beyond = {name: one.prompt_hash for name, one in job.beyond_context.items()}
     return {
         "prompts": dict(job.plan.prompt_hashes),
+        **({"beyond_context": beyond} if beyond else {}),
         "model": job.model,
         "variant": job.variant,
         "options": {k: v for k, v in options.items() if k != "num_ctx"},

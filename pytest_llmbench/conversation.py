@@ -56,6 +56,7 @@ class Dialogue(Struct, kw_only=True):
         is_resident: seen just before the first request.
         server: who was asked, as messages name it.
         skip_reason: why nothing was asked; empty where something was.
+        skip_kind: the fault kind of that.
         backoffs: refusals by a busy server, of all turns, with the waits behind.
         unfinished: the replies of the turn that was ended early.
         context: how long the prompt was made; None for one of its own length.
@@ -69,6 +70,7 @@ class Dialogue(Struct, kw_only=True):
     is_resident: bool | None = None
     server: str = ""
     skip_reason: str = ""
+    skip_kind: str = "skipped"
     backoffs: list[Backoff] = field(default_factory=list)
     context: SentContext | None = None
 

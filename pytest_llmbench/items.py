@@ -320,8 +320,7 @@ class PromptItem(pytest.Function):
             self.record = trials.settle(self.trial, dialogue)
             return
         if excinfo.errisinstance(pytest.skip.Exception):
-            kind = GIVEN_UP if self._given_up else "skipped"
-            fault = Fault(kind=kind, message=self._given_up or str(excinfo.value))
+            fault = self._skip_fault(excinfo.value)
             self.record = trials.record(self.trial, "skipped", fault=fault)
             return
         cause = excinfo.value.args[0] if isinstance(excinfo.value, TrialError) else None
@@ -332,6 +331,15 @@ class PromptItem(pytest.Function):
             dialogue=dialogue,
             fault=None if isinstance(cause, CallError) else fault,
         )
+
+    def _skip_fault(self, skipped: BaseException) -> Fault:
+        """Say why the trial was skipped: by us, or by somebody's fixture."""
+        if self._given_up:
+            return Fault(kind=GIVEN_UP, message=self._given_up)
+        dialogue = self._dialogue
+        if dialogue is not None and dialogue.skip_reason:
+            return Fault(kind=dialogue.skip_kind, message=dialogue.skip_reason)
+        return Fault(kind="skipped", message=str(skipped))
 
     @override
     def _repr_failure_py(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 
 from pytest_llmbench.errors import CallError, SuiteError
+from pytest_llmbench.policy.cycles import asked_prompts
 from pytest_llmbench.policy.discovery import as_given, discover, symptoms_of
 from pytest_llmbench.policy.learning import gains, ranked
 from pytest_llmbench.policy.tried import Conditions, Tried
@@ -127,7 +128,7 @@ class Picker:
         stored = [job for job in found if not is_experiment(job)]
         own = [job for job in stored if job["run_id"] == stored[-1]["run_id"]]
         own = self._in_full(own)
-        asked = {job["suite"]: job["comparability"]["prompts"] for job in own}
+        asked = {job["suite"]: asked_prompts(job["comparability"]) or {} for job in own}
         return [] if now.has_changed(Conditions(prompts=asked)) else own
 
     def _in_full(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from pytest_llmbench.checks.calltext import with_text_calls
 from pytest_llmbench.checks.thinking import without_thinking
 from pytest_llmbench.conversation import Dialogue, TurnReply, replies_of_transcript
 from pytest_llmbench.errors import CallError, CallTimeout, MalformedCall
+from pytest_llmbench.runs.record import BEYOND_CONTEXT
 from pytest_llmbench.trials import Trials
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ class ReplayTrials(Trials):
         if stored.prompt_hash and stored.prompt_hash != trial.prompt.hash:
             self.note_changed(trial.prompt.id)
         error = _stored_error(stored)
+        if stored.fault_kind == BEYOND_CONTEXT:
+            message = stored.fault_message
+            return Dialogue(skip_reason=message, skip_kind=BEYOND_CONTEXT)
         if error is not None or stored.reply is None:
             if error is None or error.outcome == "error":
                 kind = stored.fault_kind or stored.outcome or "no reply"

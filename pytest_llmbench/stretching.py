@@ -20,6 +20,7 @@ from pytest_llmbench.prompts.context import (
     stretched,
     window,
 )
+from pytest_llmbench.runs.record import BEYOND_CONTEXT, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,13 +71,13 @@ class Fitted(Struct, frozen=True, kw_only=True):
     Attributes:
         prompt: at its length.
         sent: None for a prompt that has its own.
-        skip_reason: why nothing is sent; empty if something is.
+        skip: why nothing is sent; None if something is.
         error: why its length can't be reached; None if it can.
     """
 
     prompt: Prompt
     sent: SentContext | None = None
-    skip_reason: str = ""
+    skip: Fault | None = None
     error: CallError | None = None
 
 
@@ -165,16 +166,17 @@ class Lengths:
         sent = unsent(trial, options)
         if sent is None:
             return Fitted(prompt=trial.prompt)
-        reason = self.skip_reason(trial, targets, options)
-        if reason:
-            return Fitted(prompt=trial.prompt, sent=sent, skip_reason=reason)
+        skip = self.skip(trial, targets, options)
+        if skip is not None:
+            return Fitted(prompt=trial.prompt, sent=sent, skip=skip)
         try:
             built, gauge = self.build(trial), self.gauge(trial)
         except CallError as error:
             return Fitted(prompt=trial.prompt, sent=sent, error=error)
         if built.estimated_tokens > window(trial.prompt.tokens, 0):
             alone = f"the prompt alone has {gauge.base_tokens:,} tokens"
-            return Fitted(prompt=trial.prompt, sent=sent, skip_reason=alone)
+            skip = Fault(kind="skipped", message=alone)
+            return Fitted(prompt=trial.prompt, sent=sent, skip=skip)
         sent = replace(
             sent,
             estimated_tokens=built.estimated_tokens,
@@ -183,10 +185,13 @@ class Lengths:
         )
         return Fitted(prompt=built.prompt, sent=sent)
 
-    def skip_reason(
+    def skip(
         self, trial: Trial, targets: Iterable[Target], options: Mapping[str, Json]
-    ) -> str:
-        """Say why a length is beyond the model; empty if it is not, or not known."""
+    ) -> Fault | None:
+        """Say why a length can't be asked; None if it can, or that isn't known.
+
+        What the model has no room for is of a kind of its own: nothing can be done.
+        """
         tokens, reply = trial.prompt.tokens, _limit(options)
         need, set_to = window(tokens, reply), options.get("num_ctx")
         told = (
@@ -195,10 +200,12 @@ class Lengths:
         )
         room = min((self.rooms[t] for t in targets if t in self.rooms), default=need)
         if room < need:
-            return f"{told}; {trial.job.model} has {room:,}"
+            message = f"{told}; {trial.job.model} has {room:,}"
+            return Fault(kind=BEYOND_CONTEXT, message=message)
         if isinstance(set_to, int) and set_to < need:
-            return f"{told}; num_ctx is set to {set_to:,}"
-        return ""
+            message = f"{told}; num_ctx is set to {set_to:,}"
+            return Fault(kind="skipped", message=message)
+        return None
 
     def _nonce(self, trial: Trial) -> str:
         key = (trial.trial_id, trial.spec.variant)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pytest_llmbench.analysis.accounting import Accounting, accounting
 from pytest_llmbench.analysis.accuracy import (
@@ -22,6 +23,7 @@ from pytest_llmbench.analysis.cost import JobCost, Terms, job_cost
 from pytest_llmbench.analysis.drift import Drift, WarmAndCold, drift, warm_and_cold
 from pytest_llmbench.analysis.failfast import given_up_reason
 from pytest_llmbench.analysis.failures import failure_modes
+from pytest_llmbench.analysis.fitting import Beyond, beyond_context
 from pytest_llmbench.analysis.latency import Latency, latency
 from pytest_llmbench.analysis.prompt_summary import PromptSummary, prompt_summaries
 from pytest_llmbench.analysis.retries import RetryCount, retry_count
@@ -31,7 +33,7 @@ from pytest_llmbench.analysis.trials import lay_out
 from pytest_llmbench.runs.record import OVER_BUDGET, Outcome, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from pytest_llmbench.analysis.proportion import Proportion
     from pytest_llmbench.checks.verdict import Behaviour, FailureMode
@@ -66,6 +68,18 @@ class JobPlan(Struct, frozen=True, kw_only=True):
         """How many trials were planned."""
         return len(self.prompt_ids) * self.runs
 
+    def without(self, prompt_ids: Collection[str]) -> JobPlan:
+        """Return the plan of the other prompts."""
+        return replace(
+            self,
+            prompt_ids=tuple(p for p in self.prompt_ids if p not in prompt_ids),
+            prompt_hashes={
+                name: text
+                for name, text in self.prompt_hashes.items()
+                if name not in prompt_ids
+            },
+        )
+
     def has(self, record: Record) -> bool:
         """Whether the record answers this job: spec, suite and question are its own.
 
@@ -94,6 +108,9 @@ class JobSummary(Struct, frozen=True, kw_only=True):
     """What one spec showed on one suite.
 
     Attributes:
+        plan: without what the model has no room for.
+        beyond_context: that: the prompts that were skipped in each run because
+            they are longer than the model's context.
         over_runs: median and variance over the complete runs.
         outcomes: trials per outcome.
         prompts: in suite order.
@@ -121,6 +138,7 @@ class JobSummary(Struct, frozen=True, kw_only=True):
     warmth: WarmAndCold
     context: JobContext | None = None
     is_online: bool = False
+    beyond_context: Mapping[str, Beyond] = field(default_factory=dict)
     categories: Mapping[str, Proportion] = field(default_factory=dict)
     failure_modes: Mapping[FailureMode, int] = field(default_factory=dict)
     given_up: str | None = None
@@ -150,6 +168,14 @@ class JobSummary(Struct, frozen=True, kw_only=True):
     def suite(self) -> str:
         """The suite's name."""
         return self.plan.suite
+
+    @property
+    def fit(self) -> str:
+        """How much of the suite the model has room for; empty if for all."""
+        of = len(self.plan.suite_prompt_ids)
+        fit = of - len(self.beyond_context)
+        told = f"{fit} of the suite's {of} prompts fit this model's context"
+        return told if self.beyond_context else ""
 
     @property
     def total(self) -> int:
@@ -267,6 +293,9 @@ class JobSummary(Struct, frozen=True, kw_only=True):
             "failure_modes": dict(self.failure_modes),
             "given_up": self.given_up,
             "over_budget": self.over_budget,
+            "beyond_context": {
+                name: one.reason for name, one in self.beyond_context.items()
+            },
             "categories": {
                 name: share.to_json() for name, share in self.categories.items()
             },
@@ -290,11 +319,18 @@ def summarise(
 ) -> JobSummary:
     """Sum up one job; records of other jobs are left out.
 
+    What the model has no room for is left out too, and stands only in
+    `beyond_context` and in the curves by length.
+
     Args:
         terms: what asking its model costs.
     """
     own = [record for record in records if plan.has(record)]
-    grid = lay_out(own, plan.prompt_ids, plan.runs)
+    planned = lay_out(own, plan.prompt_ids, plan.runs)
+    beyond = beyond_context(planned)
+    context = job_context(planned, plan.prompt_ids)
+    plan = plan.without(beyond)
+    grid = replace(planned, prompt_ids=plan.prompt_ids)
     trials = list(grid)
     counts = Counter(trial.outcome for trial in trials)
     words: tuple[Outcome, ...] = get_args(Outcome)
@@ -314,8 +350,9 @@ def summarise(
         slowness=job_slowness(trials, plan.prompt_ids),
         drift=drift(trials),
         warmth=warm_and_cold(trials),
-        context=job_context(trials, plan.prompt_ids),
+        context=context,
         is_online=terms.is_online,
+        beyond_context=beyond,
         categories=category_shares(trials),
         failure_modes=failure_modes(trials),
         given_up=given_up_reason(trials),

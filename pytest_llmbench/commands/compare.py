@@ -34,7 +34,7 @@ BASE_VARIANT: Final = "native_api"
 """The variant that the others are held against."""
 
 SCHEMA_VERSION: Final = 1
-_SHOWN_ELSEWHERE: Final = frozenset({"prompts", "model", "variant"})
+_SHOWN_ELSEWHERE: Final = frozenset({"prompts", "beyond_context", "model", "variant"})
 """Prompts are paired by hash; model and variant stand in the specs."""
 
 _HELP: Final = (

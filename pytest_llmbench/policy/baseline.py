@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.analysis.summary import JobSummary
 
-_PROMPT_KEYS: Final = frozenset({"prompts", "prompt_hashes"})
+_PROMPT_KEYS: Final = frozenset({"prompts", "prompt_hashes", "beyond_context"})
 _ABSENT: Final = "not recorded"
 
 

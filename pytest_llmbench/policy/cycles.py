@@ -15,7 +15,7 @@ _KEPT: Final = (
 )
 """Fields of a job summary that a cycle keeps."""
 
-_CONDITIONS: Final = ("prompts", "model_digest", "server_version")
+_CONDITIONS: Final = ("model_digest", "server_version")
 _WORST_FIRST: Final = ("REJECT", "HOLD", "PROMOTE")
 
 
@@ -36,8 +36,22 @@ def extract(job: Mapping[str, Any]) -> dict[str, Any]:
         **{name: job.get(name) for name in _KEPT},
         "latency_p95_ms": job["latency"]["e2e_ms"]["p95"],
         "success": job["scores"]["success"],
-        "comparability": {name: key.get(name) for name in _CONDITIONS},
+        "comparability": {
+            "prompts": asked_prompts(key),
+            **{name: key.get(name) for name in _CONDITIONS},
+        },
     }
+
+
+def asked_prompts(comparability: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the hash of each prompt that was meant to be asked; None if not told.
+
+    What the model had no room for was meant, too: the suite is the same.
+    """
+    prompts = comparability.get("prompts")
+    if prompts is None:
+        return None
+    return {**prompts, **(comparability.get("beyond_context") or {})}
 
 
 def decisions_by_spec(

@@ -156,13 +156,15 @@ def _no_restraint_prompts(limit: float) -> GateResult:
 def _coverage_faults(summary: JobSummary) -> Iterator[_Fault]:
     recorded, planned = summary.recorded_trials, summary.planned_trials
     if not summary.judged_trials:
-        yield "nothing_judged", "nothing was judged"
+        fit = f": {summary.fit}" if summary.fit else ""
+        yield "nothing_judged", f"nothing was judged{fit}"
     if recorded < planned:
         why = f": given up, {summary.given_up}" if summary.given_up else ""
         over = f": over budget, {summary.over_budget}" if summary.over_budget else ""
         yield "incomplete", f"{recorded} of {planned} trials ran{why}{over}"
     suite_ids = summary.plan.suite_prompt_ids
-    chosen = sum(name in summary.plan.prompt_ids for name in suite_ids)
+    planned_ids = {*summary.plan.prompt_ids, *summary.beyond_context}
+    chosen = sum(name in planned_ids for name in suite_ids)
     if chosen < len(suite_ids) or not suite_ids:
         told = f"only {chosen} of the suite's {len(suite_ids)} prompts chosen"
         yield "part_of_suite", told
@@ -197,4 +199,5 @@ def _baseline_faults(
 def _full_evidence(summary: JobSummary) -> str:
     errors, planned = summary.outcomes["error"], summary.planned_trials
     word = "error" if errors == 1 else "errors"
-    return f"all {planned} trials ran, {errors} {word}"
+    told = f"all {planned} trials ran, {errors} {word}"
+    return f"{told}; {summary.fit}" if summary.fit else told

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         LengthPoint,
     )
     from pytest_llmbench.analysis.drift import Drift, WarmAndCold
+    from pytest_llmbench.analysis.fitting import Beyond
     from pytest_llmbench.analysis.lines import Fit
     from pytest_llmbench.analysis.percentiles import Percentiles
     from pytest_llmbench.analysis.proportion import Proportion
@@ -127,6 +128,18 @@ def context_facts(context: JobContext | None) -> Iterator[tuple[str, str]]:
             yield word, _slope(line)
     for curve in context.prompts:
         yield from _fall(curve)
+
+
+def beyond_facts(fit: str, beyond: Mapping[str, Beyond]) -> Iterator[tuple[str, str]]:
+    """Say which prompts the model has no room for, and why."""
+    if not fit:
+        return
+    yield "fit", fit
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for prompt_id, one in beyond.items():
+        names[one.reason].append(prompt_id)
+    for reason, ids in names.items():
+        yield "beyond context", f"skipped {', '.join(ids)}: {reason}"
 
 
 def _slope(line: Fit) -> str:

@@ -10,6 +10,7 @@ from pytest_llmbench.report import numbers
 from pytest_llmbench.report.calls import cost_facts, pace_facts, success_facts
 from pytest_llmbench.report.context import (
     ContextView,
+    beyond_facts,
     context_facts,
     context_view,
     course_facts,
@@ -185,6 +186,7 @@ def _facts(
     job: JobSummary, warmup: WarmupResult | None, calls_at_once: int
 ) -> Iterator[tuple[str, str]]:
     yield "accuracy", _accuracy(job)
+    yield from beyond_facts(job.fit, job.beyond_context)
     yield from _score_facts(job)
     if job.categories:
         shares = (f"{name} {_share(share)}" for name, share in job.categories.items())

@@ -24,6 +24,9 @@ FINISHED: Final = frozenset({"pass", "fail", "timeout"})
 OVER_BUDGET: Final = "over_budget"
 """The fault kind of a trial that `--max-cost` kept from being asked."""
 
+BEYOND_CONTEXT: Final = "beyond_context"
+"""The fault kind of a trial whose prompt is longer than its model's context."""
+
 UNBILLED: Final = frozenset({
     *("unauthorised", "model_missing", "unsupported", "context_overflow"),
     *("busy", "rate_limited", "quota", OVER_BUDGET),

@@ -6,6 +6,7 @@ from made_cycles import COLD, WARM, make_job
 from made_records import MAIN_EXAMPLE
 
 from pytest_llmbench.policy.cycles import (
+    asked_prompts,
     best_promoted,
     decisions_by_spec,
     extract,
@@ -66,3 +67,12 @@ def test_an_extract_keeps_what_the_next_cycle_asks_for() -> None:
     assert kept["latency_p95_ms"] == 1000
     assert "runs" not in kept
     assert judged([job, job]) == 168
+
+
+def test_prompts_without_room_were_meant_to_be_asked() -> None:
+    """The next cycle finds the suite as it was, whatever the model has room for."""
+    key = {"prompts": {"L1:400": "a"}, "beyond_context": {"L1:800": "b"}}
+    kept = extract(make_job(MAIN_EXAMPLE, comparability=key))["comparability"]
+    assert kept["prompts"] == {"L1:400": "a", "L1:800": "b"}
+    assert asked_prompts({"prompts": {"P1": "a"}}) == {"P1": "a"}
+    assert asked_prompts({}) is None

@@ -23,7 +23,7 @@ from pytest_llmbench.policy.gate import GateCode, GateName
 from pytest_llmbench.policy.guard import FindingKind, Level, Unit
 from pytest_llmbench.policy.thresholds import METHODS, PolicyThresholds
 from pytest_llmbench.runs.loop_state import Status
-from pytest_llmbench.runs.record import Outcome
+from pytest_llmbench.runs.record import BEYOND_CONTEXT, Outcome
 from pytest_llmbench.runs.schemas import SCHEMAS, load_schema
 
 if TYPE_CHECKING:
@@ -157,6 +157,7 @@ def test_an_unknown_schema() -> None:
             (
                 *(error.kind for error in subclasses(CallError)),
                 *("fixture", "check_broken", "worker_crashed", "skipped", "given_up"),
+                BEYOND_CONTEXT,
             ),
         ),
     ],
