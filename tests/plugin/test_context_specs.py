@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from fake_ollama import FakeModel, says
+from fake_openai import FakeOpenAI
+from fake_openai_models import LLAMA_CPP, ChatModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,3 +147,38 @@ def test_runs_that_end_by_themselves_are_whole(bench: Bench, fake: FakeOllama) -
     jobs = bench.summary()["job_summaries"]
     assert {(job["n"], job["planned_trials"]) for job in jobs} == {(runs, 2 * runs)}
     assert fake.loads
+
+
+def test_workers_keep_the_order(bench: Bench, fake: FakeOllama) -> None:
+    """The one that has the server counts, begins cold, and goes length by length."""
+    bench.suite(LONG, "long")
+    options = ("--baseline", COLD, "--candidate", WARM, "--runs", "2", "-n2")
+    bench.run_apart(*options).assert_outcomes(passed=8)
+    turns = [(1, COLD), (1, WARM), (2, WARM), (2, COLD)]
+    assert order(bench) == [(n, *turn) for n in (400, 800) for turn in turns]
+    assert doings(fake).count("count") == CALIBRATIONS
+    assert [r["is_resident"] for r in bench.records()][:2] == [False, True]
+    assert [w["unloaded"] for w in bench.summary()["warmup_result"]] == [True, True]
+
+
+def test_calls_ahead_stay_within_a_run_and_a_spec(bench: Bench) -> None:
+    """A service is asked several at once; each spec has been counted before."""
+    with FakeOpenAI(
+        ChatModel(answer=lambda _call: says("READY")), flavour=LLAMA_CPP
+    ) as server:
+        (bench.pytester.path / "llmbench.toml").write_text(
+            f'[models.mine]\nprovider = "openai"\nmodel = "gpt-x"\n'
+            f'base_url = "{server.base_url}"\nconcurrency = 4\n',
+            "utf-8",
+        )
+        bench.suite(LONG, "long")
+        spec = "mine / long_context / native_api / t60 r0 i0 w0"
+        other = spec.replace("native_api", "few_shot")
+        options = ("--baseline", spec, "--candidate", other, "--runs", "auto:3")
+        bench.run(*options).assert_outcomes(passed=12)
+    found = [(run, tokens) for tokens, run, _ in order(bench)]
+    assert found == [(run, n) for run in (1, 2, 3) for n in (400, 400, 800, 800)]
+    for record in bench.records():
+        context = record["context"]
+        wanted = pytest.approx(context["asked_tokens"], rel=0.02)
+        assert context["counted_tokens"] == wanted
