@@ -61,6 +61,19 @@ class Drift(Struct, frozen=True, kw_only=True):
         return asdict(self)
 
 
+class TrialShare(Struct, frozen=True, kw_only=True):
+    """One trial's E2E, less load, by the median of its prompt.
+
+    Attributes:
+        at_s: when it began, in seconds since 1970.
+        run: counted from 1.
+    """
+
+    at_s: float
+    run: int
+    share: float
+
+
 class Warmth(Struct, frozen=True, kw_only=True):
     """Trials that found their model in memory, or not; times in ms, less load.
 
@@ -99,27 +112,38 @@ class WarmAndCold(Struct, frozen=True, kw_only=True):
 def drift(records: Iterable[Record]) -> Drift:
     """Say how E2E changes while a run goes on.
 
-    A prompt that was answered once is its own median and shows nothing: it is left
-    out. The line is Theil and Sen's (`analysis.lines`).
+    The line is Theil and Sen's (`analysis.lines`) through `shares_of_median`.
     """
-    by_prompt: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
-    for record in records:
-        e2e_ms = less_load(record.timings.e2e_ms, record.timings.load_ms)
-        at_s = _moment(record.started_at)
-        if is_answered(record) and e2e_ms and at_s is not None:
-            by_prompt[record.prompt_id].append((at_s, e2e_ms))
-    repeated = [pairs for pairs in by_prompt.values() if len(pairs) > 1]
-    shares = [
-        (at_s, e2e_ms / median(value for _, value in pairs))
-        for pairs in repeated
-        for at_s, e2e_ms in pairs
-    ]
+    shares = [(one.at_s, one.share) for one in shares_of_median(records)]
     n = len(shares)
     if n < MIN_TRIALS:
         return Drift(n=n, reason=f"needs n >= {MIN_TRIALS} repeats, n is {n}")
     first, last = min(shares)[0], max(shares)[0]
     line = fit([Point(at_s - first, share, at_s) for at_s, share in shares])
     return _over(line.slope, (line.low, line.high), n, last - first)
+
+
+def shares_of_median(records: Iterable[Record]) -> list[TrialShare]:
+    """Return each complete reply's E2E as a share of its prompt's median.
+
+    A prompt that was answered once is its own median and shows nothing: it is left
+    out.
+    """
+    by_prompt: defaultdict[str, list[tuple[float, float, int]]] = defaultdict(list)
+    for record in records:
+        e2e_ms = less_load(record.timings.e2e_ms, record.timings.load_ms)
+        at_s = _moment(record.started_at)
+        if is_answered(record) and e2e_ms and at_s is not None:
+            by_prompt[record.prompt_id].append((at_s, e2e_ms, record.run))
+    found = []
+    for trials in by_prompt.values():
+        middle_ms = median(e2e_ms for _, e2e_ms, _ in trials)
+        found += [
+            TrialShare(at_s=at_s, run=run, share=e2e_ms / middle_ms)
+            for at_s, e2e_ms, run in trials
+            if len(trials) > 1
+        ]
+    return found
 
 
 def _moment(text: str) -> float | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.analysis.context_curve import (
         ContextCurve,
+        Fall,
         JobContext,
         LengthPoint,
     )
@@ -125,7 +126,7 @@ def context_facts(context: JobContext | None) -> Iterator[tuple[str, str]]:
         ("E2E by length", context.whole.e2e),
     ):
         if line.slope is not None:
-            yield word, _slope(line)
+            yield word, slope_text(line)
     for curve in context.prompts:
         yield from _fall(curve)
 
@@ -142,7 +143,8 @@ def beyond_facts(fit: str, beyond: Mapping[str, Beyond]) -> Iterator[tuple[str, 
         yield "beyond context", f"skipped {', '.join(ids)}: {reason}"
 
 
-def _slope(line: Fit) -> str:
+def slope_text(line: Fit) -> str:
+    """Show a slope with its interval, and whether it is one all along."""
     ends = "no interval"
     if line.low is not None and line.high is not None:
         low, high = numbers.digits(line.low), numbers.digits(line.high)
@@ -153,33 +155,44 @@ def _slope(line: Fit) -> str:
 
 
 def _fall(curve: ContextCurve) -> Iterator[tuple[str, str]]:
-    fall = curve.falls_at
-    if fall is None:
-        return
+    if curve.falls_at is not None:
+        yield "adherence", f"{curve.prompt_id} {fall_text(curve.falls_at)}"
+
+
+def fall_text(fall: Fall) -> str:
+    """Say from which length on adherence is low, and how sure that is."""
     limit = numbers.percent(ENOUGH)
     share = fall.adherence
     doubt = "" if fall.is_certain else f"; {limit} is in its interval"
     told = f"below {limit} from {fall.tokens:,} tokens on"
     counts = f"{share.hits}/{share.n}, {numbers.interval(share.low, share.high)}"
-    yield "adherence", f"{curve.prompt_id} {told}: {counts}{doubt}"
+    return f"{told}: {counts}{doubt}"
 
 
 def course_facts(drift: Drift, warmth: WarmAndCold) -> Iterator[tuple[str, str]]:
     """Show what the run's course did to latency, where it did anything."""
-    if drift.is_real and drift.change is not None and drift.duration_s is not None:
-        word = "rises" if drift.change > 0 else "falls"
-        ends = " to ".join(numbers.percent(abs(end)) for end in _ends(drift))
-        change = numbers.percent(abs(drift.change))
-        over = f"{drift.duration_s:.0f} s"
-        yield "drift", f"E2E {word} by {change} ({ends}) over {over} (n={drift.n})"
+    if drift.is_real:
+        yield "drift", f"E2E {drift_text(drift)}"
     if warmth.cold.trials and warmth.warm.trials:
         cold, warm = _series(warmth.cold.ttft_ms), _series(warmth.warm.ttft_ms)
         yield "cold, warm", f"TTFT p50 {cold} after a load, {warm} without; load apart"
 
 
-def _ends(drift: Drift) -> list[float]:
-    ends = (drift.low or 0.0, drift.high or 0.0)
-    return sorted(ends, key=abs)
+def drift_text(drift: Drift) -> str:
+    """Show by how much E2E changes over a run; why that is not known, if it isn't."""
+    if drift.change is None or drift.duration_s is None:
+        return drift.reason
+    over = f"over {drift.duration_s:.0f} s (n={drift.n})"
+    word = "rises" if drift.change > 0 else "falls"
+    change = f"{word} by {numbers.percent(abs(drift.change))}"
+    if drift.low is None or drift.high is None:
+        return f"{change} {over}: {drift.reason}"
+    if not drift.is_real:
+        low, high = (f"{numbers.points(end)} %" for end in (drift.low, drift.high))
+        return f"no change shown: {low} to {high} {over}"
+    ends = sorted((drift.low, drift.high), key=abs)
+    shown = " to ".join(numbers.percent(abs(end)) for end in ends)
+    return f"{change} ({shown}) {over}"
 
 
 def _series(series: Percentiles) -> str:

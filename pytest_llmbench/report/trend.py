@@ -17,7 +17,7 @@ MAX_POINTS: Final = 20
 """Older ones are counted, not shown; the tests take them all."""
 
 _MAX_CHANGED: Final = 10
-_NAMES: Final[Mapping[Metric, str]] = {
+NAMES: Final[Mapping[Metric, str]] = {
     "accuracy": "accuracy",
     "variance": "variance",
     "latency_p50_ms": "E2E p50",
@@ -66,21 +66,25 @@ def _changes(points: Sequence[TrendPoint]) -> Iterator[str]:
 
 def drift_lines(drift: Drift) -> list[str]:
     """Return a metric's verdict: which way, how sure, by which tests."""
-    name = f"  {_NAMES[drift.metric]:<8}  "
-    if drift.p_value is None:
-        return [f"{name}no verdict: needs 5 runs, {drift.n} have it"]
-    word = f"drifts to the {drift.direction}" if drift.direction else "no drift shown"
-    means = f"{_shown(drift, drift.older)} -> {_shown(drift, drift.newer)}"
-    said = f"{word}: {means} (halves of {drift.n} runs), p = {drift.p_value:.2g}"
+    name = f"  {NAMES[drift.metric]:<8}  "
     tests = [
         f"{_TESTS[test.name]} p = {test.p_value:.2g}{_how(test.method)}"
         for test in (drift.monotone, drift.halves)
         if test is not None
     ]
     return [
-        f"{name}{said}",
+        f"{name}{drift_text(drift)}",
         *(f"{'':<12}{line}" for line in tests),
     ]
+
+
+def drift_text(drift: Drift) -> str:
+    """Return a metric's verdict in one line."""
+    if drift.p_value is None:
+        return f"no verdict: needs 5 runs, {drift.n} have it"
+    word = f"drifts to the {drift.direction}" if drift.direction else "no drift shown"
+    means = f"{_shown(drift, drift.older)} -> {_shown(drift, drift.newer)}"
+    return f"{word}: {means} (halves of {drift.n} runs), p = {drift.p_value:.2g}"
 
 
 def _how(method: str) -> str:

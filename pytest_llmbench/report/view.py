@@ -78,13 +78,20 @@ class PatternView(Struct, frozen=True, kw_only=True):
 
 
 class GateView(Struct, frozen=True, kw_only=True):
-    """One gate as a row."""
+    """One gate as a row.
+
+    Attributes:
+        reason: why it passes or fails, in a line.
+        code: why it fails, in a word for programs; empty if it passes.
+    """
 
     name: str
     observed: str
     limit: str
     margin: str
     verdict: str
+    reason: str = ""
+    code: str = ""
 
 
 class JobView(Struct, frozen=True, kw_only=True):
@@ -96,6 +103,8 @@ class JobView(Struct, frozen=True, kw_only=True):
         decision: the word `baseline` for what the run's candidates are held against.
         differences: what differs from the baseline's run, besides prompts.
         context: latency and adherence by length; None where no prompt has lengths.
+        code: the reason in a word for programs; empty where nothing is decided.
+        ttft_ms, e2e_ms: medians less load, for drawing.
     """
 
     spec: str
@@ -111,6 +120,9 @@ class JobView(Struct, frozen=True, kw_only=True):
     baseline: str = ""
     differences: tuple[str, ...] = ()
     context: ContextView | None = None
+    code: str = ""
+    ttft_ms: float | None = None
+    e2e_ms: float | None = None
 
 
 class RunView(Struct, frozen=True, kw_only=True):
@@ -127,6 +139,17 @@ class RunView(Struct, frozen=True, kw_only=True):
     gate_is_met: bool | None = None
     files: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def gate_text(gate: str, met: bool | None) -> str:  # noqa: FBT001 - one fact
+    """Say whether `--gate` is met; nothing where it asks for nothing.
+
+    >>> gate_text("promote", False)
+    '--gate promote: FAILED'
+    """
+    if met is None:
+        return ""
+    return f"--gate {gate}: {'met' if met else 'FAILED'}"
 
 
 def job_view(
@@ -156,6 +179,9 @@ def job_view(
         baseline=(decision.baseline_spec or "") if decision else "",
         differences=decision.differences if decision else (),
         context=context_view(job.context),
+        code=decision.code if decision else "",
+        ttft_ms=job.latency.ttft_ms.p50,
+        e2e_ms=job.latency.e2e_ms.p50,
     )
 
 
@@ -350,6 +376,8 @@ def _gate(gate: GateResult) -> GateView:
         else numbers.NONE,
         margin=_gate_margin(gate),
         verdict=verdict if gate.applies else "does not apply",
+        reason=gate.reason,
+        code=gate.code or "",
     )
 
 

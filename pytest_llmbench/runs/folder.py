@@ -192,7 +192,8 @@ def write_text(path: Path, text: str) -> Path:
 def write_masked(path: Path, pieces: Iterable[str]) -> Path:
     """Write pieces of text, masked already, one after the other, whole or not at all.
 
-    For files too large to be searched anew each time they grow by a line.
+    For files too large to be searched anew each time they grow by a line, and for
+    pages that hold compressed data, in which a mask would break what it touches.
     """
     return _write(path, pieces)
 

@@ -228,7 +228,7 @@ def test_gates_have_observed_limit_and_margin() -> None:
         comparability={},
     )
     shown = view(MAIN_EXAMPLE, base)
-    assert shown.gates == (
+    assert tuple(replace(gate, reason="", code="") for gate in shown.gates) == (
         GateView(
             name="evidence",
             observed="0 % errors",
@@ -266,6 +266,11 @@ def test_gates_have_observed_limit_and_margin() -> None:
         ),
     )
     assert (shown.decision, shown.baseline) == ("HOLD", "b")
+    held = shown.gates[2]
+    assert held.code == "variance_too_high"
+    assert "variance 0.01276 is above 0.0025" in held.reason
+    assert shown.code == held.code
+    assert shown.reason == held.reason
 
 
 def test_a_margin_that_is_kept_excuses_no_failed_gate() -> None:
