@@ -20,7 +20,9 @@ from pytest_llmbench.report.calls import run_notes
 from pytest_llmbench.report.context import context_notes
 from pytest_llmbench.report.guard import left_out_note, warnings
 from pytest_llmbench.report.markdown import markdown
-from pytest_llmbench.report.view import RunView, job_view
+from pytest_llmbench.report.rundata import RunData
+from pytest_llmbench.report.saved import REPORT, try_plots, try_report
+from pytest_llmbench.report.view import RunView, gate_text, job_view
 from pytest_llmbench.runs.folder import RESULTS, mark_day
 from pytest_llmbench.runs.inventory import snapshot
 from pytest_llmbench.runs.stored import (
@@ -87,7 +89,7 @@ def conclude(
     view = RunView(
         run_id=ledger.folder.run_id,
         jobs=tuple(_job_view(one, ledger, settings) for one in found),
-        gate=_gate_text(settings.gate, met),
+        gate=gate_text(settings.gate, met),
         gate_is_met=met,
         files=_files(ledger, settings),
         notes=(
@@ -115,8 +117,37 @@ def conclude(
     if settings.replay is None:
         _promote(settings, canonical, summary)
         _write_feedback(settings)
-        return _with_history(conclusion, ledger, settings)
-    return conclusion
+        conclusion = _with_history(conclusion, ledger, settings)
+    return _with_report(conclusion, ledger, settings, summary, inventory)
+
+
+def _with_report(
+    conclusion: Conclusion,
+    ledger: Ledger,
+    settings: Settings,
+    summary: dict[str, Any],
+    inventory: dict[str, Any],
+) -> Conclusion:
+    """Write report.html, last of all; add where it is, or why it isn't, to the view."""
+    path = ledger.folder.path / REPORT
+    run = RunData(
+        view=conclusion.view,
+        summaries=tuple(one.job for one in conclusion.contenders),
+        records=ledger.records(),
+        results=ledger.folder.path / RESULTS,
+        prompts=list(ledger.prompts.values()),
+        inventory=inventory,
+        options=ledger.options,
+        comparability=[job["comparability"] for job in summary["job_summaries"]],
+        sequential=conclusion.sequential,
+        cold_start=settings.cold_start,
+    )
+    fault = try_report(run, settings.reports, path)
+    files = [*conclusion.view.files, ("report", fault or settings.shown(path))]
+    if settings.plot is not None:
+        fault = try_plots(run, settings.plot)
+        files.append(("curves", fault or settings.shown(settings.plot)))
+    return replace(conclusion, view=replace(conclusion.view, files=tuple(files)))
 
 
 def _with_history(
@@ -280,12 +311,6 @@ def _write_feedback(settings: Settings) -> None:
 
 def _gate_mode(gate: str) -> Any:  # noqa: ANN401 - read_gate has checked the word
     return gate
-
-
-def _gate_text(gate: str, met: bool | None) -> str:  # noqa: FBT001 - one fact
-    if met is None:
-        return ""
-    return f"--gate {gate}: {'met' if met else 'FAILED'}"
 
 
 def _files(ledger: Ledger, settings: Settings) -> tuple[tuple[str, str], ...]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.analysis.summary import JobPlan
     from pytest_llmbench.policy.guard import Sighting
+    from pytest_llmbench.prompts.suite import Prompt
     from pytest_llmbench.resuming import Resumption
     from pytest_llmbench.runs.folder import RunFolder
     from pytest_llmbench.runs.record import Record
@@ -46,6 +47,7 @@ class Ledger:
         notes: what the summary must say besides.
         has_news: whether this session has added any record.
         replaced: records that others have taken the place of, without texts.
+        prompts: what is asked, by suite and prompt id, as in config.json.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -62,6 +64,7 @@ class Ledger:
         self._warmups: dict[tuple[str, str, str, int], WarmupResult] = {}
         self._calibrations: dict[str, dict[str, Any]] = {}
         self.options: dict[str, dict[str, Any]] = {}
+        self.prompts: dict[str, dict[str, Any]] = {}
         self.before: dict[str, Any] | None = None
         self.sighting: Sighting | None = None
         self.replay_of: str | None = None
@@ -151,6 +154,10 @@ class Ledger:
             if known.get(key) != options.get(key):
                 known[key] = VARIES
 
+    def add_prompt(self, suite: str, prompt: Prompt) -> None:
+        """Note what is asked, for reports."""
+        self.prompts[f"{suite}::{prompt.id}"] = {"suite": suite, **prompt.shown()}
+
     def take_news(self, news: Iterable[dict[str, Any]]) -> None:
         """Store what has been learned of models, as plain JSON."""
         for one in news:
@@ -208,14 +215,15 @@ class Ledger:
         return saved
 
     def take_plan(self, told: dict[str, Any]) -> None:
-        """Store a worker's plans and options."""
+        """Store a worker's plans, options and prompts."""
         self.options.update(told["options"])
+        self.prompts.update(told["prompts"])
         self.add_plans(plan_from_json(plan) for plan in told["plans"])
 
     def to_json(self) -> dict[str, Any]:
-        """Return plans and options, for a worker to send to the controller."""
+        """Return plans, options and prompts, for a worker to send to the controller."""
         plans = [to_builtins(plan) for plan in self.plans()]
-        return {"plans": plans, "options": self.options}
+        return {"plans": plans, "options": self.options, "prompts": self.prompts}
 
     def config_json(self, settings: Settings, now: datetime) -> dict[str, Any]:
         """Return config.json: settings, plans and options of this run."""
@@ -225,6 +233,7 @@ class Ledger:
             "written_at": now.isoformat(),
             "settings": settings.to_json(),
             **self.to_json(),
+            "prompts": list(self.prompts.values()),
             "resumed": self.resumed,
         }
 

@@ -211,6 +211,14 @@ OPTIONS: Final = (
         "DIR",
     ),
     Option(
+        "plot",
+        read_text,
+        "",
+        "write the curves into this folder, as SVG and (extra `plot`) PNG",
+        "--plot",
+        "DIR",
+    ),
+    Option(
         "debug_log",
         read_switch,
         default=False,

@@ -276,6 +276,7 @@ class BenchSession:
         for trial in pairs.values():
             options = self.trials.asker.options(trial.job, trial.prompt)
             self.ledger.add_options(trial.job.spec_text, options)
+            self.ledger.add_prompt(trial.suite.name, trial.prompt)
 
     def end_reason(self, trial: Trial) -> str:
         """Return why a trial is not run: enough is known; empty if it is."""

@@ -64,6 +64,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     gate: str
     reports: Path
     replay: Path | None
+    plot: Path | None
     debug_log: bool
     load_timeout_s: float
     stall_timeout_s: float | None
@@ -98,6 +99,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             **values,
             "reports": self.shown(self.reports),
             "replay": self.shown(self.replay) if self.replay else None,
+            "plot": self.shown(self.plot) if self.plot else None,
             "models": [str(model) for model in self.models],
             "baseline": str(self.baseline) if self.baseline else None,
             "candidates": [str(spec) for spec in self.axis.candidates],
@@ -250,7 +252,7 @@ def read_settings(
     table = _TableOverStored(config, values, name, stored or {})
     plain = {option.key: table.value(option) for option in OPTIONS}
     aliases = read_aliases(values.get("models", {}), name)
-    baseline, replay = plain["baseline"], plain["replay"]
+    baseline, replay, plot = plain["baseline"], plain["replay"], plain["plot"]
     auto, _, runs = str(plain["runs"]).rpartition(":")
     settings = Settings(
         models=_models(
@@ -268,6 +270,7 @@ def read_settings(
         baseline=_baseline(baseline, aliases) if baseline else None,
         reports=config.rootpath / plain["reports"],
         replay=config.invocation_params.dir / replay if replay else None,
+        plot=config.invocation_params.dir / plot if plot else None,
         load_timeout_s=plain["load_timeout"],
         stall_timeout_s=plain["stall_timeout"],
         keep_alive_s=plain["keep_alive"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field, to_builtins
 from msgspec.structs import replace
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 """What JSON and safe YAML can hold."""
+
+LONGEST_SHOWN: Final = 20_000
+"""Characters of one text of a prompt that config.json has."""
 
 
 class Tool(Struct, frozen=True, kw_only=True):
@@ -127,6 +130,24 @@ class Prompt(Struct, frozen=True, kw_only=True, dict=True):
         turn = self.turns[index]
         return replace(self, text=turn.text, expect=turn.expect, turns=())
 
+    def shown(self) -> dict[str, Json]:
+        """Return what a reader of reports is shown of it, as plain JSON."""
+        return {
+            "prompt_id": self.id,
+            "title": self.title,
+            "text": _shortened(self.text),
+            "system": _shortened(self.system),
+            "tools": [tool.name for tool in self.tools],
+            "expect": dict(self.expect),
+            "turns": [
+                {"text": _shortened(turn.text), "expect": dict(turn.expect)}
+                for turn in self.turns
+            ],
+            "context": None
+            if self.context is None
+            else {"tokens": self.context.tokens, "position": self.context.position},
+        }
+
     @cached_property
     def hash(self) -> str:
         """Identify what is asked and expected, whatever the title says.
@@ -148,6 +169,15 @@ class Prompt(Struct, frozen=True, kw_only=True, dict=True):
             content["context"] = [self.context.tokens, self.context.position]
         packed = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(packed.encode()).hexdigest()[:16]
+
+
+def _shortened(text: str) -> str:
+    """Keep the beginning and the end of a text that is too long to be shown."""
+    if len(text) <= LONGEST_SHOWN:
+        return text
+    half = LONGEST_SHOWN // 2
+    left_out = f"[... {len(text) - 2 * half:,} characters are left out here ...]"
+    return f"{text[:half]}\n{left_out}\n{text[-half:]}"
 
 
 class Suite(Struct, frozen=True, kw_only=True):

@@ -62,7 +62,7 @@ FREE: Final = {
 }
 """Tables whose keys are the user's."""
 
-FREE_BELOW: Final = {"arguments", "headers", "options", "policy"}
+FREE_BELOW: Final = {"arguments", "expect", "headers", "options", "policy"}
 """Tables in which everything is the user's or the model's."""
 
 

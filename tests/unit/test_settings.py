@@ -44,6 +44,7 @@ SETTINGS = Settings(
     gate="none",
     reports=ROOT / "reports",
     replay=None,
+    plot=None,
     debug_log=False,
     load_timeout_s=100.0,
     stall_timeout_s=None,

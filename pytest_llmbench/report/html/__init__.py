@@ -1,0 +1,1 @@
+"""`report.html`: one file with all that a run shows; needs the extra `report`."""
