@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     from pytest_llmbench.commands.feedback import add_feedback
     from pytest_llmbench.commands.history import add_history
     from pytest_llmbench.commands.loop import add_loop
+    from pytest_llmbench.commands.report import add_report
     from pytest_llmbench.commands.route import add_route
     from pytest_llmbench.commands.verify_warmup import add_verify_warmup
     from pytest_llmbench.runs.schemas import SCHEMAS
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     add_route(commands)
     add_history(commands)
     add_loop(commands)
+    add_report(commands)
     return parser
 
 

@@ -115,15 +115,25 @@ def one_result(result: StoredResult) -> StoredResult:
     raise UsageFault(msg + shown)
 
 
+def run_folder(reports: Path, text: str) -> Path:
+    """Return the folder of the run that a word names: a run id or the folder itself.
+
+    Raises:
+        UsageFault: there is no such run.
+    """
+    folder, word = _folder(reports, text)
+    if folder is None or word:
+        raise UsageFault(_no_run(reports, text, "a run id or a run's folder"))
+    return folder
+
+
 def run_summary(reports: Path, run_id: str) -> dict[str, Any]:
     """Return the stored summary.json of a run.
 
     Raises:
         UsageFault: there is no such run, or it has no summary.
     """
-    folder, word = _folder(reports, run_id)
-    if folder is None or word:
-        raise UsageFault(_no_run(reports, run_id))
+    folder = run_folder(reports, run_id)
     summary = read_summary(folder)
     if summary is None:
         msg = (
@@ -167,13 +177,13 @@ def _spec(reports: Path, text: str) -> str:
         raise UsageFault(msg) from None
 
 
-def _no_run(reports: Path, text: str) -> str:
+def _no_run(reports: Path, text: str, kinds: str = _KINDS) -> str:
     ids = [folder.name for folder in run_folders(reports)]
     near = closest(text.partition(":")[0], ids)
     if near:
         return f"there is no run {text!r} in {reports}; did you mean {near!r}?"
     newest = f"the newest runs: {', '.join(ids[:_MAX_SHOWN])}" if ids else "it has none"
-    return f"there is no run {text!r} in {reports}; {newest}. Give {_KINDS}"
+    return f"there is no run {text!r} in {reports}; {newest}. Give {kinds}"
 
 
 def _newest_run(reports: Path, spec: str) -> str:

@@ -23,13 +23,16 @@ _MAX_RUNS: Final = 36
 _MAX_ROWS: Final = 40
 _MAX_LABEL: Final = 24
 _FILE_LABEL: Final = 10
+_BAR: Final = 45
+"""Characters of the longest latency bar."""
 _INTERVAL: Final = len("95 % interval")
 _COLOURS: Final = {"PROMOTE": "green", "HOLD": "yellow", "REJECT": "red"}
 
 
 def terminal_lines(view: RunView) -> list[Line]:
     """Return the summary, job by job, then a table, notes, gate and files."""
-    lines = [line for job in view.jobs for line in _job(job)]
+    slowest_ms = max((job.e2e_ms or 0.0 for job in view.jobs), default=0.0)
+    lines = [line for job in view.jobs for line in _job(job, slowest_ms)]
     lines += overview_lines([job.overview for job in view.jobs])
     for note in view.notes:
         lines += wrapped("note", note)
@@ -42,7 +45,7 @@ def terminal_lines(view: RunView) -> list[Line]:
     return lines
 
 
-def _job(job: JobView) -> Iterator[Line]:
+def _job(job: JobView, slowest_ms: float) -> Iterator[Line]:
     for part in wrap(job.spec, WIDTH, subsequent_indent="  ", break_on_hyphens=False):
         yield Line(part, "bold")
     yield from _grid(job)
@@ -52,11 +55,23 @@ def _job(job: JobView) -> Iterator[Line]:
     yield from _failures(job.rows)
     for label, text in job.facts:
         yield from wrapped(label, text)
+        if label == "E2E":
+            yield from _latency_bar(job, slowest_ms)
     yield Line()
     if job.gates:
         yield from _gates(job)
     yield from _decision(job)
     yield Line()
+
+
+def _latency_bar(job: JobView, slowest_ms: float) -> Iterator[Line]:
+    """Draw the median reply: the slowest spec's bar is as long as the line has room."""
+    if not job.e2e_ms or job.ttft_ms is None:
+        return
+    width = max(1, round(_BAR * job.e2e_ms / slowest_ms))
+    first = min(width, round(width * job.ttft_ms / job.e2e_ms))
+    bar = "#" * first + "-" * (width - first)
+    yield from wrapped("", f"{bar} (p50; #: TTFT)")
 
 
 class _Columns(Struct, frozen=True):

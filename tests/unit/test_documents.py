@@ -14,6 +14,7 @@ from pytest_llmbench.checks.verdict import FailureMode
 from pytest_llmbench.options import OPTIONS
 from pytest_llmbench.prompts.loader import load_suite
 from pytest_llmbench.prompts.options import OPTION_KINDS
+from pytest_llmbench.prompts.spec import parse_model
 from pytest_llmbench.runs.schemas import SCHEMAS, load_schema
 
 if TYPE_CHECKING:
@@ -118,6 +119,18 @@ def test_every_written_field_is_documented() -> None:
     for name in SCHEMAS:
         if name != "suite":  # docs/suites.md
             assert set(fields(load_schema(name))) <= words, name
+
+
+def test_the_thirteen_models_can_be_asked() -> None:
+    """The documented set is one of Ollama names, each of them in the table."""
+    page = ROOT / "docs" / "models.md"
+    settings = tomllib.loads(blocks(page, "toml")[0])["tool"]["llmbench"]
+    assert len(set(settings["model"])) == 13
+    for name in settings["model"]:
+        assert str(parse_model(name)) == name
+        assert parse_model(name).provider == "ollama"
+        assert f"| `{name}` |" in page.read_text("utf-8")
+        assert name in blocks(page, "sh")[1]
 
 
 def test_every_module_has_its_place() -> None:

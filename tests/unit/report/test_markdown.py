@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from pytest_llmbench.policy.decision import decide
 from pytest_llmbench.policy.thresholds import PolicyThresholds
-from pytest_llmbench.report.markdown import escaped, markdown
+from pytest_llmbench.report.markdown import escaped, markdown, pr_comment
 from pytest_llmbench.report.view import RunView, job_view
 
 
@@ -32,6 +32,7 @@ def view(**changes: object) -> RunView:
         ("a_b *c* ~d~", "a\\_b \\*c\\* \\~d\\~"),
         ("[x](y)", "\\[x\\](y)"),
         ("# x", "\\# x"),
+        ("#12, a@b, @", "\\#<!-- -->12, a@<!-- -->b, @"),
         ("a\\b", "a\\\\b"),
         ("a\n\n  b\t\r\nc", "a b c"),
         ("\x1b[31mred", "\\\\x1b\\[31mred"),
@@ -46,7 +47,7 @@ def test_special_characters_are_shown_as_they_are(text: str, shown: str) -> None
 @given(st.text())
 def test_any_text_is_one_printable_line(text: str) -> None:
     """Escaped text holds no line end, no control character and no bare markup."""
-    shown = escaped(text)
+    shown = escaped(text).replace("<!-- -->", "")
     assert shown.isprintable()
     for character in "<>|`&":
         assert shown.count(character) == shown.count(f"\\{character}")
@@ -109,3 +110,34 @@ def test_a_run_without_jobs_is_a_table_without_rows() -> None:
     """Nothing ran: the file says so by being empty, not by failing."""
     text = markdown(RunView(run_id="r1", jobs=()))
     assert text.endswith("|---|---|---|---|\n")
+
+
+def test_a_comment_that_fits_is_the_summary() -> None:
+    """Within the limit nothing is cut and nothing added."""
+    run = view()
+    assert pr_comment([run]) == markdown(run)
+
+
+@pytest.mark.parametrize("limit", [500, 900, 1500, 2500, 4000])
+def test_a_comment_keeps_its_limit_and_its_decisions(limit: int) -> None:
+    """Figures go first, then grids, then gates; the table of decisions stays."""
+    run = view()
+    wide = replace(run, jobs=run.jobs * 3, notes=("a note",))
+    text = pr_comment([wide], limit)
+    assert len(text) <= limit
+    assert text.startswith("# llmbench run r1\n\n| spec | suite | decision |")
+    assert "parts are left out" in text
+    assert text.count("## ") <= 3
+    tables = [line for line in text.splitlines() if line.startswith("|---")]
+    assert tables
+    if "| measure | value |" in text:
+        assert text.count("| prompt | category |") == 3
+
+
+def test_a_comment_on_many_specs_is_cut_within_its_first_table() -> None:
+    """A table of decisions that alone is too long loses whole rows."""
+    run = view()
+    text = pr_comment([replace(run, jobs=run.jobs * 2000)], 10_000)
+    assert len(text) <= 10_000
+    last = [line for line in text.splitlines() if line.startswith("| m:1b")][-1]
+    assert last.endswith(" |")

@@ -273,3 +273,19 @@ def test_any_grid_fits(grid: dict[str, str]) -> None:
     for prompt_id in grid:
         start = f"  {prompt_id[:23]}"
         assert any(line.startswith(start) for line in shown)
+
+
+def test_a_bar_shows_where_the_time_goes() -> None:
+    """The slowest spec has the longest bar; # is what passes before the first token."""
+    quick, slow = job({"P1": "P"}), job({"P1": "P"})
+    quick = replace(quick, ttft_ms=50.0, e2e_ms=500.0)
+    slow = replace(slow, ttft_ms=750.0, e2e_ms=1000.0)
+    bars = [line.strip() for line in lines(quick, slow) if "#: TTFT" in line]
+    assert [len(bar.split()[0]) for bar in bars] == [22, 45]
+    assert [bar.count("#") - 1 for bar in bars] == [2, 34]
+
+
+def test_no_bar_is_drawn_without_both_times() -> None:
+    """Without streaming there is no TTFT, and nothing to draw."""
+    shown = lines(replace(job({"P1": "P"}), ttft_ms=None))
+    assert not [line for line in shown if "#: TTFT" in line]
