@@ -16,6 +16,7 @@ FAIL_FAST: Final = 3
 AUTO_RUNS: Final = 20
 GATES: Final = ("none", "promote", "no-reject")
 COLD_STARTS: Final = ("never", "spec", "run")
+POSITIONS: Final = ("start", "middle", "end")
 
 
 def read_names(value: object) -> tuple[str, ...]:
@@ -151,6 +152,14 @@ def read_cold_start(value: object) -> str:
     """Read one of `COLD_STARTS`."""
     if value not in COLD_STARTS:
         msg = "one of " + ", ".join(COLD_STARTS)
+        raise ValueError(msg)
+    return str(value)
+
+
+def read_position(value: object) -> str:
+    """Read one of `POSITIONS`."""
+    if value not in POSITIONS:
+        msg = "one of " + ", ".join(POSITIONS)
         raise ValueError(msg)
     return str(value)
 

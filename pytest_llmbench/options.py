@@ -19,6 +19,7 @@ from pytest_llmbench.option_values import (
     read_count,
     read_gate,
     read_names,
+    read_position,
     read_retries,
     read_runs,
     read_seconds,
@@ -93,6 +94,15 @@ OPTIONS: Final = (
         "only these prompt ids, separated by commas",
         "--prompts",
         "IDS",
+    ),
+    Option(
+        "context_position",
+        read_position,
+        None,
+        "where prompts of a given length stand in their filler (default: as the suite"
+        " says, else end)",
+        "--context-position",
+        "{start,middle,end}",
     ),
     Option(
         "call_timeout",

@@ -145,7 +145,9 @@ class Picker:
         if self._now is None:
             digest, version = _build(self._project.settings, baseline.model)
             self._now = Conditions(
-                prompts=prompts_now(self._suites, baseline.phase),
+                prompts=prompts_now(
+                    self._project.settings, self._suites, baseline.phase
+                ),
                 model_digest=digest,
                 server_version=version,
             )
@@ -159,7 +161,9 @@ def _untried(
     return (one for one in candidates if one.spec not in settled)
 
 
-def prompts_now(suites: Sequence[str], phase: str) -> dict[str, dict[str, str]] | None:
+def prompts_now(
+    settings: Settings, suites: Sequence[str], phase: str
+) -> dict[str, dict[str, str]] | None:
     """Return the hash of each prompt of a phase, by suite and id.
 
     Returns:
@@ -168,7 +172,7 @@ def prompts_now(suites: Sequence[str], phase: str) -> dict[str, dict[str, str]] 
     found: dict[str, dict[str, str]] = {}
     try:
         for path in _suite_files(suites):
-            suite = load_suite(path)
+            suite = load_suite(path).placed(settings.context_position)
             if suite.phase == phase:
                 found[suite.name] = {prompt.id: prompt.hash for prompt in suite.prompts}
     except (OSError, SuiteError):

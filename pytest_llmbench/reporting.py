@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Final, Literal
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from pytest_llmbench.items import PromptItem
 from pytest_llmbench.masking import masked_text
 from pytest_llmbench.report.junit import suite_properties, trial_properties
+from pytest_llmbench.report.lines import WIDTH
 from pytest_llmbench.report.numbers import seconds
 from pytest_llmbench.report.terminal import terminal_lines
 from pytest_llmbench.unreported import end_workers
@@ -170,7 +172,8 @@ def _tell_junit(config: pytest.Config, conclusion: Conclusion) -> None:
 def print_summary(conclusion: Conclusion, reporter: pytest.TerminalReporter) -> None:
     """Write the summary's lines; colour only where the terminal has it."""
     reporter.section("llmbench")
-    for line in terminal_lines(conclusion.view):
+    columns = shutil.get_terminal_size(fallback=(WIDTH, 24)).columns
+    for line in terminal_lines(conclusion.view, columns):
         reporter.write_line(
             masked_text(line.text), **{line.colour: True} if line.colour else {}
         )

@@ -227,6 +227,7 @@ class BenchSession:
             expectation_faults=faults,
             verified=VerifiedSuites(self.config),
         )
+        suite = suite.placed(self.settings.context_position)
         twin = self._suites.setdefault(suite.name, suite)
         if twin.path != suite.path:
             msg = f"{nodeid}:1: suite name {suite.name!r} stands in {twin.path} too"

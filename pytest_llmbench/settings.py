@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.aliases import Alias
     from pytest_llmbench.analysis.cost import Prices
+    from pytest_llmbench.prompts.context import Position
 
 _TABLES: Final = ("models", "policy", "routing")
 
@@ -51,6 +52,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     variants: tuple[str, ...]
     runs: int
     prompts: tuple[str, ...]
+    context_position: Position | None
     call_timeout_s: float
     call_retries: int
     isolate_call: bool
@@ -225,8 +227,8 @@ class _TableOverStored(OptionTable, frozen=True):
 
 
 _AS_NAMED: Final = (
-    "prompts", "call_retries", "isolate_call", "concurrency", "fail_fast",
-    "resume", "require_idle", "gate", "debug_log", "num_predict",
+    "prompts", "context_position", "call_retries", "isolate_call", "concurrency",
+    "fail_fast", "resume", "require_idle", "gate", "debug_log", "num_predict",
 )  # fmt: skip
 """Options whose setting has the same name; the others have their unit in it."""
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_llmbench.prompts.context import Context
+    from pytest_llmbench.prompts.context import Context, Position
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 """What JSON and safe YAML can hold."""
@@ -130,6 +130,12 @@ class Prompt(Struct, frozen=True, kw_only=True, dict=True):
         turn = self.turns[index]
         return replace(self, text=turn.text, expect=turn.expect, turns=())
 
+    def placed(self, position: Position) -> Prompt:
+        """Return it at another place in its filler; one of its own length as it is."""
+        if self.context is None:
+            return self
+        return replace(self, context=replace(self.context, position=position))
+
     def shown(self) -> dict[str, Json]:
         """Return what a reader of reports is shown of it, as plain JSON."""
         return {
@@ -191,6 +197,16 @@ class Suite(Struct, frozen=True, kw_only=True):
     def prompt_ids(self) -> tuple[str, ...]:
         """Return the ids in file order."""
         return tuple(prompt.id for prompt in self.prompts)
+
+    def placed(self, position: Position | None) -> Suite:
+        """Return the suite with its prompts at another place in their filler.
+
+        Args:
+            position: for all prompts of a given length; None for the suite's own.
+        """
+        if position is None:
+            return self
+        return replace(self, prompts=tuple(p.placed(position) for p in self.prompts))
 
     def names(self) -> tuple[str, ...]:
         """Return every word that selects a prompt, each once, in file order."""

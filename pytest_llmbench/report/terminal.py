@@ -29,9 +29,14 @@ _INTERVAL: Final = len("95 % interval")
 _COLOURS: Final = {"PROMOTE": "green", "HOLD": "yellow", "REJECT": "red"}
 
 
-def terminal_lines(view: RunView) -> list[Line]:
-    """Return the summary, job by job, then a table, notes, gate and files."""
+def terminal_lines(view: RunView, columns: int = WIDTH) -> list[Line]:
+    """Return the summary, job by job, then a table, notes, gate and files.
+
+    Args:
+        columns: of the terminal; drawings are left out where it is too narrow.
+    """
     slowest_ms = max((job.e2e_ms or 0.0 for job in view.jobs), default=0.0)
+    slowest_ms *= columns >= WIDTH
     lines = [line for job in view.jobs for line in _job(job, slowest_ms)]
     lines += overview_lines([job.overview for job in view.jobs])
     for note in view.notes:
@@ -65,8 +70,12 @@ def _job(job: JobView, slowest_ms: float) -> Iterator[Line]:
 
 
 def _latency_bar(job: JobView, slowest_ms: float) -> Iterator[Line]:
-    """Draw the median reply: the slowest spec's bar is as long as the line has room."""
-    if not job.e2e_ms or job.ttft_ms is None:
+    """Draw the median reply: the slowest spec's bar is as long as the line has room.
+
+    Args:
+        slowest_ms: 0 where there is no room.
+    """
+    if not slowest_ms or not job.e2e_ms or job.ttft_ms is None:
         return
     width = max(1, round(_BAR * job.e2e_ms / slowest_ms))
     first = min(width, round(width * job.ttft_ms / job.e2e_ms))

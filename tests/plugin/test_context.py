@@ -121,6 +121,51 @@ def test_calibration_is_paid_for(bench: Bench) -> None:
     assert spent["usd"] > spent["trials"]["usd"]
 
 
+def test_a_run_may_place_all_tasks_elsewhere(bench: Bench, fake: FakeOllama) -> None:
+    """`--context-position` wins over the suite's, in what is sent and what is noted."""
+    bench.suite(LONG, "long")
+    bench.run(*RUN, "--context-position", "start").assert_outcomes(passed=TRIALS)
+    tasks = ("Reply with exactly READY.", "Reply with READY, and nothing else.")
+    said = [body["messages"][-1]["content"] for body in asked(fake)]
+    filled = [text for text in said if len(text) > 1000]
+    assert len(filled) == TRIALS - 2 + CALIBRATIONS - 2
+    assert all(text.startswith(tasks) for text in filled)
+    places = {record["context"]["position"] for record in bench.records()[2:]}
+    assert places == {"start"}
+    config = json.loads(bench.newest("config.json").read_text())
+    assert config["settings"]["context_position"] == "start"
+    shown = [one["context"] for one in config["prompts"] if one["context"]]
+    assert {one["position"] for one in shown} == {"start"}
+
+
+def test_another_place_is_another_question(bench: Bench, fake: FakeOllama) -> None:
+    """What was measured with the task elsewhere is no baseline."""
+    assert fake.requests == []
+    bench.suite(LONG, "long")
+    runs = ("--model", "fake:1b", "--runs", "3")
+    bench.run(*runs)
+    bench.run(*runs, "--baseline", spec := bench.summary()["job_summaries"][0]["spec"])
+    assert "baseline_not_comparable" not in codes(bench)
+    bench.run(*runs, "--baseline", spec, "--context-position", "start")
+    assert "baseline_not_comparable" in codes(bench)
+
+
+def codes(bench: Bench) -> set[str]:
+    """Return the reason codes of the newest run's decisions."""
+    return {one["code"] for one in bench.summary()["policy_decisions"]}
+
+
+def test_a_place_that_is_none_is_refused(bench: Bench, fake: FakeOllama) -> None:
+    """One line says where it was said, what, and what is allowed."""
+    bench.suite(LONG, "long")
+    result = bench.run(*RUN, "--context-position", "top")
+    result.stderr.fnmatch_lines([
+        "*--context-position is 'top'; it takes one of start, middle, end*"
+    ])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert not asked(fake)
+
+
 def test_no_cache_hides_prefill(bench: Bench, serve: Callable[..., FakeOllama]) -> None:
     """Every run reads all of its prompt, with a server that keeps what it has read."""
     serve(FakeModel(answer=ready, caches_prompts=True))

@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 COLD: Final = "fake:1b / atomic / native_api / t60 r1 i0 w0"
 WARM: Final = "fake:1b / atomic / native_api / t60 r1 i0 w1"
 RIGHT: Final = answers_by_prompt(SMALL_ANSWERS, says("4"))
+PLACED: Final = """
+suite: atomic
+prompts:
+  - id: L1
+    prompt: Reply with exactly READY.
+    context: {tokens: [400]}
+    expect: {exact: READY}
+"""
 COMMAND: Final = "from pytest_llmbench.cli import main; raise SystemExit(main())"
 
 
@@ -306,6 +314,27 @@ def test_what_was_learned_and_tried_is_remembered(
     assert list(newest["policy_decisions"]) == [WARM]
     assert newest["candidates"][0]["reason"].startswith("no stored run shows")
     assert len(server.requests_to("/api/chat")) > asked
+
+
+def test_what_was_tried_with_the_task_elsewhere_is_remembered(
+    bench: Bench, serve: Callable[..., FakeOllama]
+) -> None:
+    """The place that the settings give is part of the question, before as after."""
+    server = serve(FakeModel(answer=lambda _call: says("READY")))
+    bench.suite(PLACED)
+
+    def questions(position: str) -> int:
+        """Let a loop do what it finds to do; return how much was asked by then."""
+        place = bench.pytester.path / "llmbench.toml"
+        place.write_text(f"context_position = {position!r}\n", "utf-8")
+        words = (".", "--baseline", COLD, "--runs", "3", "--variants", "text")
+        status, text = loop(bench, *words)
+        assert "nothing left to try" in text, (status, text)
+        return len(server.requests_to("/api/chat"))
+
+    asked = questions("start")
+    assert questions("start") == asked > 0
+    assert questions("end") > asked
 
 
 @pytest.mark.parametrize(

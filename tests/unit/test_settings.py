@@ -31,6 +31,7 @@ SETTINGS = Settings(
     variants=("native_api", "text"),
     runs=7,
     prompts=(),
+    context_position=None,
     call_timeout_s=30.0,
     call_retries=0,
     isolate_call=False,

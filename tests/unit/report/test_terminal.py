@@ -285,6 +285,19 @@ def test_a_bar_shows_where_the_time_goes() -> None:
     assert [bar.count("#") - 1 for bar in bars] == [2, 34]
 
 
+def test_a_narrow_terminal_has_no_bar() -> None:
+    """Words may be broken by it; a drawing is none then."""
+    view = RunView(run_id="r1", jobs=(job({"P1": "P"}),))
+    wide, narrow = (
+        [line.text for line in terminal_lines(view, columns)]
+        for columns in (WIDTH, WIDTH - 1)
+    )
+    assert [line for line in wide if line not in narrow] == [
+        line for line in wide if "#: TTFT" in line
+    ]
+    assert len(wide) == len(narrow) + 1
+
+
 def test_no_bar_is_drawn_without_both_times() -> None:
     """Without streaming there is no TTFT, and nothing to draw."""
     shown = lines(replace(job({"P1": "P"}), ttft_ms=None))
