@@ -91,9 +91,16 @@ class Termination:
             raise Terminated(_MESSAGE)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_keyboard_interrupt(self) -> None:
-        """Let pytest end undisturbed."""
+    def pytest_keyboard_interrupt(
+        self, excinfo: pytest.ExceptionInfo[BaseException]
+    ) -> None:
+        """Let pytest end undisturbed, also where the signal came between two lines.
+
+        Python tells no line of some of its instructions (`tb_lineno` is None), and
+        pytest would end with a TypeError about that instead of its summary.
+        """
         self._is_over = True
+        excinfo.traceback = excinfo.traceback.filter(_has_line)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -108,6 +115,13 @@ class Termination:
             self._is_installed = False
             if signal.getsignal(signal.SIGTERM) == self._on_signal:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _has_line(entry: Any) -> bool:  # noqa: ANN401 - a class that pytest keeps private
+    try:
+        return entry.lineno is not None
+    except TypeError:
+        return False
 
 
 _MESSAGE: Final = "SIGTERM; what is finished is kept"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from typing import TYPE_CHECKING, Final
@@ -104,8 +105,7 @@ def test_a_failure_that_stops_cancels_what_is_in_flight(
     assert recorded(bench) == [1, 2, 3]
     assert "HOLD: 3 of 12 trials ran" in text
     in_flight = sorted(asked(server))[3:]
-    assert len(in_flight) <= slots
-    assert in_flight == list(LATER)[: len(in_flight)]
+    assert set(in_flight) <= set(list(LATER)[:slots])  # one may be on its way
     assert_cancelled(server, in_flight)
 
 
@@ -161,6 +161,31 @@ def test_a_signal_cancels_what_is_in_flight(
     assert ("SIGTERM; what is finished is kept" in text) == (status == SIGTERM_STATUS)
     assert bench.summary()["job_summaries"][0]["recorded_trials"] == 3
     assert_cancelled(server, list(LATER)[:slots])
+
+
+NO_LINE: Final = """
+import types
+
+def interrupt():
+    raise KeyboardInterrupt
+
+def pytest_runtest_teardown(item):
+    if "P3[" in item.name:
+        types.FunctionType(interrupt.__code__.replace(co_linetable=b""), globals())()
+"""
+
+
+def test_an_interrupt_between_two_lines_has_its_summary(
+    bench: Bench, serve: Serve
+) -> None:
+    """Where Python tells no line of what was interrupted, pytest needs none."""
+    serve(numbered_model(), settings=PARALLEL)
+    bench.suite(numbered_suite(12), "numbered")
+    bench.pytester.makepyfile(no_line=NO_LINE)
+    process = bench.start(*RUN, "-p", "no_line")
+    text = end_of(process)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    assert re.search(r"HOLD: \d+ of 12 trials ran", text)
 
 
 @SIGNALS
