@@ -12,7 +12,7 @@ from msgspec import to_builtins
 from msgspec.structs import asdict, replace
 
 from pytest_llmbench.calls.providers import outlives_caller
-from pytest_llmbench.errors import CallError, ContextOverflow
+from pytest_llmbench.errors import CallError, ContextOverflow, PromptTruncated
 from pytest_llmbench.prompts.context import fronted, nonce, plain, with_filler
 from pytest_llmbench.stretching import Calibration, family_of
 
@@ -132,8 +132,8 @@ class Calibrator:
         for one in ordered[max(len(enough) - 1, 0) :]:
             try:
                 self._count_all(one)
-            except ContextOverflow as error:  # a context that the server does not tell
-                self._faults[_key(one)] = error
+            except (ContextOverflow, PromptTruncated) as error:
+                self._faults[_key(one)] = error  # a context that no server tells of
             except CallError as error:
                 self._faults[_key(one)] = error
                 return
@@ -170,6 +170,14 @@ class Calibrator:
         self._asker.lengths.take(Calibration(**told))
         self._news.append({"calibration": told})
 
+    def _expected(self, trial: Trial, filler_chars: int, chars: int) -> int | None:
+        """Return what a second call with filler should count, by what the first did."""
+        lengths = self._asker.lengths
+        if not chars or not lengths.has_slope(trial.job.model):
+            return None
+        gauge = lengths.gauge(trial)
+        return gauge.estimate(filler_chars) if gauge.is_counted else None
+
     def _target(self, trial: Trial) -> Target:
         out = self._asker.left_out(trial.spec.model)
         targets = self._asker.targets(trial.spec.model)
@@ -189,7 +197,13 @@ class Calibrator:
         request = self._asker.request(trial, messages, rendered.tools)
         options = {**request.options, "num_predict": _ANSWER_TOKENS}
         limits = replace(request.limits, is_loading=True)
-        request = replace(request, options=options, limits=limits, isolate=False)
+        request = replace(
+            request,
+            options=options,
+            limits=limits,
+            isolate=False,
+            expected_tokens=self._expected(trial, filled.filler_chars, chars),
+        )
         call = self._asker.paid(trial, request, self._engine.server(target))
         answer: Answer = self._engine.wait(call)
         if answer.reply is None:

@@ -102,7 +102,7 @@ def _answer_loaded(
     host: Host, asked: Conversation, wire: Wire, fault: Fault | None
 ) -> None:
     model = host.find(asked.model_name)
-    key = asked.load_key(model, host.settings.default_num_ctx)
+    key = asked.load_key(model, host.settings)
     resident = host.residency.acquire(model, key, asked.keep_alive_s, wire)
     load_ns = time.perf_counter_ns() - wire.record.received_at_ns
     with ExitStack() as held:
@@ -152,7 +152,10 @@ class _Turn:
 
     def _plan(self, wire: Wire, fault: Fault | None) -> tuple[Plan, Fault | None]:
         asked, model = self.asked, self.resident.model
-        prompt = fit_prompt(asked, self.resident.key.num_ctx)
+        num_ctx, settings = self.resident.key.num_ctx, self.host.settings
+        num_ctx = min(num_ctx, model.granted_num_ctx or num_ctx)
+        prompt = fit_prompt(asked, num_ctx, settings)
+        room = max(0, num_ctx - prompt.tokens)
         turn = self.host.residency.begin_turn(
             self.resident, prompt.text, is_warm_up=asked.is_warm_up
         )
@@ -182,9 +185,17 @@ class _Turn:
             prefill_tokens=max(1, prompt.tokens - turn.cached_tokens),
             load_ns=self.load_ns,
             entry_ns=wire.record.received_at_ns,
-            num_predict=int(asked.options.get("num_predict", -1)),
+            num_predict=_limit(asked, None if settings.shifts else room),
         )
         return plan, scripted
+
+
+def _limit(asked: Conversation, room: int | None) -> int:
+    """Return the most tokens of a reply: its own limit, or the room of its context."""
+    limit = int(asked.options.get("num_predict", -1))
+    if room is None:
+        return limit
+    return room if limit < 0 else min(limit, room)
 
 
 def _reported(answer: Answer, counted: int) -> int:

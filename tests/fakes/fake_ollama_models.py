@@ -236,6 +236,8 @@ class FakeModel:
         digest: derived from the name where not given.
         size_vram: None for all of it; less than size means partial offload.
         context_length: what the model was trained for; num_ctx is clamped to it.
+        granted_num_ctx: the most that it gets on this machine, whatever is asked for
+            and /api/show tells; None for all of it.
         load_s: real time of a cold load.
         warm_load_s: real time to get hold of a loaded model.
         first_token_delay_s: extra wait before the first token, in no reported
@@ -254,6 +256,7 @@ class FakeModel:
     family: str = "fake"
     capabilities: tuple[str, ...] = ("completion", "tools")
     context_length: int = 32_768
+    granted_num_ctx: int | None = None
     load_s: float = 0.05
     warm_load_s: float = 0.001
     prefill_tokens_per_s: float = 50_000.0
@@ -285,6 +288,11 @@ class FakeSettings:
         max_loaded: loaded models before an idle one is evicted; 0 is no limit.
         unload_delay_s: how long an unloaded or expired model stays in /api/ps.
         lists_loading: show a model in /api/ps while it loads, as before 0.30.
+        knows_truncate: obey `truncate: false`; servers before 0.12.4 don't know it.
+        cuts_to: what is left of a prompt that is too long: the whole context (up to
+            0.23), or half of it.
+        shows_grant: tell in /api/ps what a model was granted, not what was asked for.
+        shifts: go on behind the end of the context; false ends the reply there.
     """
 
     version: str = "0.33.0"
@@ -294,3 +302,7 @@ class FakeSettings:
     max_loaded: int = 3
     unload_delay_s: float = 0.05
     lists_loading: bool = False
+    knows_truncate: bool = True
+    cuts_to: Literal["half", "whole"] = "half"
+    shows_grant: bool = True
+    shifts: bool = True

@@ -13,7 +13,7 @@ from fake_ollama_residency import LoadKey
 from fake_ollama_steps import Refusal
 
 if TYPE_CHECKING:
-    from fake_ollama_models import FakeModel
+    from fake_ollama_models import FakeModel, FakeSettings
 
 _INT_OPTIONS: Final = frozenset({
     "num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "draft_num_predict",
@@ -80,9 +80,11 @@ class Conversation:
         asked = last_user_text(self.messages).strip()
         return self.endpoint == "chat" and not self.tools and asked == WARM_UP_TEXT
 
-    def load_key(self, model: FakeModel, default_num_ctx: int) -> LoadKey:
+    def load_key(self, model: FakeModel, settings: FakeSettings) -> LoadKey:
         """Return what the model must be launched with for this request."""
-        wanted = int(self.options.get("num_ctx", default_num_ctx))
+        wanted = int(self.options.get("num_ctx", settings.default_num_ctx))
+        if settings.shows_grant and model.granted_num_ctx is not None:
+            wanted = min(wanted, model.granted_num_ctx)
         given = [
             (name, self.options[name])
             for name in _LAUNCH_OPTIONS
@@ -209,25 +211,29 @@ class FittedPrompt:
     tokens: int
 
 
-def fit_prompt(asked: Conversation, num_ctx: int) -> FittedPrompt:
+def fit_prompt(
+    asked: Conversation, num_ctx: int, settings: FakeSettings
+) -> FittedPrompt:
     """Cut the prompt to the context, silently, unless the request forbids it.
 
     The oldest messages go first; system messages and the last one stay. If that is
-    still too long the count becomes num_ctx - (num_ctx - 4) // 2.
+    still too long the count becomes num_ctx - (num_ctx - 4) // 2, or num_ctx.
 
     Raises:
         Refusal: 400 with the engine's JSON inside the error text.
     """
     messages = asked.messages
     text = prompt_text(messages, asked.tools)
-    if count_tokens(text) > num_ctx and not asked.is_truncated:
+    is_refused = settings.knows_truncate and not asked.is_truncated
+    if count_tokens(text) > num_ctx and is_refused:
         raise _too_long(count_tokens(text), num_ctx)
     while count_tokens(text) > num_ctx and (at := _oldest(messages)) is not None:
         messages = messages[:at] + messages[at + 1 :]
         text = prompt_text(messages, asked.tools)
     tokens = count_tokens(text)
     if tokens > num_ctx:
-        tokens = num_ctx - (num_ctx - _NUM_KEEP) // 2
+        is_half = settings.cuts_to == "half"
+        tokens = num_ctx - ((num_ctx - _NUM_KEEP) // 2 if is_half else 0)
     return FittedPrompt(messages=messages, text=text, tokens=tokens)
 
 
