@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import select
+import selectors
 import socket
 import struct
 import threading
@@ -87,11 +87,9 @@ class Wire:
     def is_gone(self) -> bool:
         """Whether the client closed its connection."""
         try:
-            readable, _, _ = select.select([self._socket], [], [], 0)
+            readable = self._is_readable(0.0)
             # An encrypted socket can't be peeked into, what lies under it can.
-            return bool(readable) and not socket.socket.recv(
-                self._socket, 1, socket.MSG_PEEK
-            )
+            return readable and not socket.socket.recv(self._socket, 1, socket.MSG_PEEK)
         except (OSError, ValueError):
             return True
 
@@ -107,10 +105,15 @@ class Wire:
             self._doze(left_s)
 
     def _doze(self, left_s: float) -> None:
-        readable, _, _ = select.select([self._socket], [], [], left_s)
-        if readable and not self.is_gone():
+        if self._is_readable(left_s) and not self.is_gone():
             # A pipelined request waits its turn.
             time.sleep(min(left_s, _SHORT_WAIT_S))
+
+    def _is_readable(self, within_s: float) -> bool:
+        """Wait for bytes, or the end; select() would end at 1,024 open files."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            return bool(selector.select(within_s))
 
     def send_json(self, status: int, body: JsonObject) -> None:
         """Send one JSON object as the whole answer."""
