@@ -105,7 +105,7 @@ def decide(
         spec=summary.spec,
         suite=summary.suite,
         decision="PROMOTE" if failed is None else failed.otherwise,
-        reason=_promoted(baseline) if failed is None else failed.reason,
+        reason=_promoted(summary, baseline) if failed is None else failed.reason,
         code=_code(failed, baseline),
         decided_by=None if failed is None else failed.name,
         gates=gates,
@@ -130,10 +130,9 @@ def gate_met(mode: GateMode, decisions: Sequence[Decision]) -> bool | None:
     return all(one.decision in allowed for one in decisions)
 
 
-def _promoted(baseline: Baseline | None) -> str:
-    if baseline is None:
-        return "all gates pass; no baseline yet, so this becomes it"
-    return "all gates pass"
+def _promoted(summary: JobSummary, baseline: Baseline | None) -> str:
+    becomes = "no baseline yet, so this becomes it" if baseline is None else ""
+    return "; ".join(filter(None, ["all gates pass", summary.fit, becomes]))
 
 
 def _code(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_llmbench.analysis.percentiles import percentile
 from pytest_llmbench.masking import masked_text
+from pytest_llmbench.report.axes import Axis
 from pytest_llmbench.report.charts import tick_text
 from pytest_llmbench.report.plain import plain
 
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
 
     from pytest_llmbench.report.charts import Chart
 
-_SIZE_IN: Final = (7.0, 3.6)
+_WIDTH_IN: Final = 7.0
+_HEIGHT_IN: Final = 3.6
+_ROW_IN: Final = 0.45
+"""Height of a row of a distribution, or of a bar."""
+_FRAME_IN: Final = 1.6
+"""Height of title, axis and legend around the rows."""
 _ASIDE: Final = 1.012
 """Of one series to the next, on a log axis."""
 _LONGEST: Final = 60
@@ -31,7 +37,9 @@ def write_png(chart: Chart, path: Path) -> Path:
     from matplotlib.figure import Figure
 
     # A Figure of its own, not pyplot's: that has global state and may want a screen.
-    figure = Figure(figsize=_SIZE_IN, layout="constrained")
+    rows = len(chart.histograms or chart.bars)
+    height_in = _FRAME_IN + _ROW_IN * rows if rows else _HEIGHT_IN
+    figure = Figure(figsize=(_WIDTH_IN, height_in), layout="constrained")
     axes = figure.subplots()
     axes.set_title(_safe(chart.title))
     axes.set_xlabel(_safe(chart.x))
@@ -69,30 +77,39 @@ def _lines(axes: Axes, chart: Chart) -> None:
             axes.errorbar(xs, ys, yerr=spans, marker="o", label=_safe(one.name))
         else:
             axes.plot(xs, ys, marker="o", label=_safe(one.name))
-    if chart.axis is not None and is_log:
+    if chart.axis is not None:
         places = chart.axis.ticks()
-        axes.set_xscale("log")
+        axes.set_xscale("log" if is_log else "linear")
         axes.minorticks_off()
         axes.set_xticks(places, [tick_text(place, "count") for place in places])
+    axes.set_ylim(bottom=0)
     axes.set_ylabel({"share": "share of 1", "ms": "ms"}.get(chart.unit, ""))
     axes.grid(visible=True, alpha=0.4)
 
 
 def _spreads(axes: Axes, chart: Chart) -> None:
-    """Draw each row from least to most, thick between the quartiles, p50 as a dot.
+    """Draw each row from least to most, thick between the quartiles.
 
     Histograms of many specs would hide each other in one frame.
     """
     for place, row in enumerate(chart.histograms):
         values = sorted(row.values)
-        low, middle, high = (percentile(values, share) for share in (25, 50, 75))
-        axes.hlines(place, values[0], values[-1], color="C0", linewidth=1)
-        axes.hlines(place, low, high, color="C0", linewidth=7, alpha=0.6)
-        axes.plot([middle], [place], "o", color="black")
+        low, high = (percentile(values, share) for share in (25, 75))
+        axes.hlines(place, values[0], values[-1], color="C0", linewidth=1.5)
+        axes.hlines(place, low, high, color="C0", linewidth=9, alpha=0.5)
+        for value, mark in ((row.p50, "o"), (row.p95, "|")):
+            if value is not None:
+                axes.plot([value], [place], mark, color="black", markersize=8)
     names = [_safe(row.name) for row in chart.histograms]
     axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
-    axes.set_xlabel(f"{_safe(chart.x)}, ms")
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    if Axis.over_times([v for row in chart.histograms for v in row.values]).is_log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+    else:
+        axes.set_xlim(left=0)
+    told = "line: all, thick: middle half, dot: p50, stroke: p95"
+    axes.set_xlabel(f"{_safe(chart.x)}, ms\n{told}")
     axes.grid(visible=True, axis="x", alpha=0.4)
 
 

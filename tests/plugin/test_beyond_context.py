@@ -65,6 +65,8 @@ def test_what_fits_is_a_whole_plan(bench: Bench, fake: FakeOllama) -> None:
     assert {p["prompt_id"] for p in found["prompts"]} == {"L1:400", "L1:800"}
     (decision,) = bench.summary()["policy_decisions"]
     assert decision["decision"] == "PROMOTE"
+    reason = f"all gates pass; {FIT}; no baseline yet, so this becomes it"
+    assert decision["reason"] == reason
     assert decision["gates"][0]["reason"] == f"all 6 trials ran, 0 errors; {FIT}"
     assert fake.loads
 
