@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
-import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from fake_ollama import calls, says
+
+if TYPE_CHECKING:
+    import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -78,27 +78,6 @@ def steady(value: object) -> object:
     return [steady(item) for item in value] if isinstance(value, list) else value
 
 
-class _LetsGo:
-    """Closes the socket on which pytest-rerunfailures listens for each run, for ever.
-
-    A process that has made a thousand inner runs would have a thousand of them.
-    """
-
-    def accept(self) -> tuple[socket.socket, object]:
-        """Stand for the socket: keep the thread that listens, which knows no end."""
-        while True:
-            threading.Event().wait()
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_unconfigure(self, config: pytest.Config) -> None:
-        """Wake the thread by one connection that says nothing."""
-        server: Any = getattr(config, "failures_db", None)
-        if hasattr(server, "run_server"):
-            listening, server.sock = server.sock, self
-            with listening, socket.create_connection(listening.getsockname()):
-                pass
-
-
 @dataclass(frozen=True)
 class Bench:
     """A throw-away project in which pytest is run."""
@@ -122,8 +101,7 @@ class Bench:
 
     def run(self, *args: str) -> pytest.RunResult:
         """Run pytest in this process."""
-        inner = (*QUIET, *args)
-        return self.pytester.runpytest_inprocess(*inner, plugins=[_LetsGo()])
+        return self.pytester.runpytest_inprocess(*QUIET, *args)
 
     def run_apart(self, *args: str) -> pytest.RunResult:
         """Run pytest in a process of its own."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Final
 
 # pytester forgets what an inner run has imported. PyYAML's C half, httpx's map
 # of httpcore's errors, httptools' errors and what alembic tells SQLAlchemy do not
@@ -21,6 +22,25 @@ import pytest_llmbench.runs.history  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+_OPEN_FILES: Final = 8192
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _many_files() -> None:
+    """Allow more open files than some systems do at first.
+
+    pytest-rerunfailures keeps one socket of each inner run until the process ends.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < _OPEN_FILES:
+        wanted = _OPEN_FILES if hard < 0 else min(_OPEN_FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @pytest.fixture
