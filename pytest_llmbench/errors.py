@@ -70,6 +70,10 @@ class SettingsError(UsageFault):
     """An option, ini value or configuration key that is wrong."""
 
 
+class RecordFault(UsageFault):
+    """A line of a stored run is no record; the message names file and line."""
+
+
 class SuiteError(LlmbenchError):
     """A suite file with faults; the message lists every one with file:line."""
 

@@ -153,7 +153,8 @@ def _past(
 
 def _path(out: str | None, reports: Path, folders: Sequence[Path]) -> Path:
     if out:
-        return Path(out)
+        path = Path(out)
+        return path / REPORT if path.is_dir() else path
     return (folders[0] if len(folders) == 1 else reports) / REPORT
 
 

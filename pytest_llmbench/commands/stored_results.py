@@ -208,9 +208,6 @@ def _records(folder: Path) -> tuple[Record, ...]:
     except OSError as error:
         msg = f"{path}: {error.strerror}; give the folder of a run"
         raise UsageFault(msg) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        msg = f"{path} cannot be read as records of this version: {error}"
-        raise UsageFault(msg) from None
     if not records:
         msg = f"{path} holds no finished trial"
         raise UsageFault(msg)

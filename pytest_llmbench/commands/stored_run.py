@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmbench.analysis.cost import FREE, Prices, Terms
 from pytest_llmbench.analysis.summary import plan_from_json, summarise_all
 from pytest_llmbench.calls.request import WarmupResult
-from pytest_llmbench.errors import SpecError, UsageFault
+from pytest_llmbench.errors import RecordFault, SpecError, UsageFault
 from pytest_llmbench.policy.decision import Decision
 from pytest_llmbench.policy.gate import GateResult
 from pytest_llmbench.prompts.spec import parse_model
@@ -40,6 +40,9 @@ def stored_run(folder: Path) -> RunData:
         return _stored_run(folder)
     except OSError as error:
         msg = f"{error.filename}: {error.strerror}; give the folder of a run"
+        raise UsageFault(msg) from None
+    except RecordFault as fault:
+        msg = f"{fault}; mend or remove that line"
         raise UsageFault(msg) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         what = f"{type(error).__name__}: {error}"

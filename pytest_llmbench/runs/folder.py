@@ -9,7 +9,7 @@ import secrets
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from pytest_llmbench.errors import SettingsError
+from pytest_llmbench.errors import RecordFault, SettingsError
 from pytest_llmbench.masking import masked_json, masked_text
 from pytest_llmbench.runs.record import record_from_json
 
@@ -211,8 +211,20 @@ def _write(path: Path, pieces: Iterable[str]) -> Path:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Read results.jsonl; a last line cut by a crash is left out."""
+    """Read results.jsonl; a last line cut by a crash is left out.
+
+    Raises:
+        RecordFault: a line is no record of this schema version; says which.
+    """
     with path.open("rb") as lines:  # as bytes: the cut may lie within a character
-        for line in lines:
+        for number, line in enumerate(lines, 1):
             if line.endswith(b"\n"):
-                yield record_from_json(json.loads(line))
+                yield _record(line, f"{path}:{number}")
+
+
+def _record(line: bytes, place: str) -> Record:
+    try:
+        return record_from_json(json.loads(line))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        msg = f"{place} is no record ({type(error).__name__}: {error})"
+        raise RecordFault(msg) from None

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from pytest_llmbench.errors import SettingsError
+from pytest_llmbench.errors import RecordFault, SettingsError
 from pytest_llmbench.prompts.wording import closest
-from pytest_llmbench.runs.folder import RESULTS
+from pytest_llmbench.runs.folder import RESULTS, read_records
 from pytest_llmbench.runs.record import (
     FINISHED,
     SCHEMA_VERSION,
     Record,
-    record_from_json,
 )
 from pytest_llmbench.runs.stored import run_folders
 
@@ -182,21 +181,10 @@ def _latest(path: Path) -> tuple[dict[TrialKey, Record], list[Record]]:
 
 
 def _records(path: Path) -> Iterator[Record]:
-    """Read every whole line; a last one that a kill cut off is left out."""
     if not path.exists():
         return
-    with path.open("rb") as lines:  # as bytes: the cut may lie within a character
-        for number, line in enumerate(lines, 1):
-            if line.endswith(b"\n"):
-                yield _record(line, f"{path}:{number}")
-
-
-def _record(line: bytes, place: str) -> Record:
     try:
-        return record_from_json(json.loads(line))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        msg = (
-            f"--resume: {place} is no record ({type(error).__name__}: {error});"
-            " mend or remove that line, or start a new run"
-        )
+        yield from read_records(path)
+    except RecordFault as fault:
+        msg = f"--resume: {fault}; mend or remove that line, or start a new run"
         raise SettingsError(msg) from None

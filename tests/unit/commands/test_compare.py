@@ -216,9 +216,9 @@ def test_several_specs_of_one_suite_are_a_usage_error(command: Command) -> None:
     [
         (None, "No such file or directory; give the folder of a run"),
         ("", "holds no finished trial"),
-        ("{}\n", "cannot be read as records of this version"),
-        ("not json\n", "cannot be read as records of this version"),
-        ("[1]\n", "cannot be read as records of this version"),
+        ("{}\n", "results.jsonl:1 is no record ("),
+        ("not json\n", "results.jsonl:1 is no record ("),
+        ("[1]\n", "results.jsonl:1 is no record ("),
     ],
 )
 def test_a_folder_without_records_is_a_usage_error(

@@ -204,6 +204,29 @@ def test_a_broken_run_is_named(
     assert "cannot be read as a run of this version" in capsys.readouterr().err
 
 
+def test_a_line_that_is_no_record_is_named(
+    reports: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """File and line stand in the message; a last line that was cut off is no fault."""
+    path = newest(reports) / "results.jsonl"
+    count = len(path.read_text("utf-8").splitlines())
+    with path.open("a") as lines:
+        lines.write('{"half": ')
+    assert report(reports) == 0
+    with path.open("a") as lines:
+        lines.write("\n")
+    assert report(reports) == 2
+    assert f"{path}:{count + 1} is no record (" in capsys.readouterr().err
+
+
+def test_a_folder_gets_the_page_under_its_own_name(
+    reports: Path, tmp_path: Path
+) -> None:
+    """`--out` may name a folder, as it does for other commands."""
+    assert report(reports, "--out", str(tmp_path)) == 0
+    assert (tmp_path / "report.html").is_file()
+
+
 def test_a_page_that_cannot_be_written_is_named(
     reports: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
