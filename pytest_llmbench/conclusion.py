@@ -20,8 +20,13 @@ from pytest_llmbench.report.calls import run_notes
 from pytest_llmbench.report.context import context_notes
 from pytest_llmbench.report.guard import left_out_note, warnings
 from pytest_llmbench.report.markdown import markdown
-from pytest_llmbench.report.rundata import RunData
-from pytest_llmbench.report.saved import REPORT, try_plots, try_report
+from pytest_llmbench.report.saved import (
+    HOW_TO_GET,
+    REPORT,
+    has_extra,
+    try_plots,
+    try_report,
+)
 from pytest_llmbench.report.view import RunView, gate_text, job_view
 from pytest_llmbench.runs.folder import RESULTS, mark_day
 from pytest_llmbench.runs.inventory import snapshot
@@ -129,6 +134,12 @@ def _with_report(
     inventory: dict[str, Any],
 ) -> Conclusion:
     """Write report.html, last of all; add where it is, or why it isn't, to the view."""
+    files = list(conclusion.view.files)
+    if settings.plot is None and not has_extra():
+        files.append(("report", HOW_TO_GET))
+        return replace(conclusion, view=replace(conclusion.view, files=tuple(files)))
+    from pytest_llmbench.report.rundata import RunData
+
     path = ledger.folder.path / REPORT
     run = RunData(
         view=conclusion.view,
@@ -143,7 +154,7 @@ def _with_report(
         cold_start=settings.cold_start,
     )
     fault = try_report(run, settings.reports, path)
-    files = [*conclusion.view.files, ("report", fault or settings.shown(path))]
+    files.append(("report", fault or settings.shown(path)))
     if settings.plot is not None:
         fault = try_plots(run, settings.plot)
         files.append(("curves", fault or settings.shown(settings.plot)))

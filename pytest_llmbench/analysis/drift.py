@@ -11,7 +11,6 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from pytest_llmbench.analysis.latency import less_load
-from pytest_llmbench.analysis.lines import Point, fit
 from pytest_llmbench.analysis.percentiles import Percentiles, percentiles
 from pytest_llmbench.analysis.trials import is_answered
 
@@ -118,6 +117,8 @@ def drift(records: Iterable[Record]) -> Drift:
     n = len(shares)
     if n < MIN_TRIALS:
         return Drift(n=n, reason=f"needs n >= {MIN_TRIALS} repeats, n is {n}")
+    from pytest_llmbench.analysis.lines import Point, fit  # not for every small run
+
     first, last = min(shares)[0], max(shares)[0]
     line = fit([Point(at_s - first, share, at_s) for at_s, share in shares])
     return _over(line.slope, (line.low, line.high), n, last - first)

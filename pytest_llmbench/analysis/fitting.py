@@ -1,4 +1,7 @@
-"""Which prompts a model has room for: the others are no part of its plan."""
+"""Which prompts a model has room for, and what those with lengths show.
+
+What a model has no room for is no part of its plan.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from pytest_llmbench.prompts.context import split_id
 from pytest_llmbench.runs.record import BEYOND_CONTEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_llmbench.analysis.context_curve import JobContext
     from pytest_llmbench.analysis.trials import Grid
     from pytest_llmbench.runs.record import Record
 
@@ -40,6 +45,18 @@ def beyond_context(grid: Grid) -> Mapping[str, Beyond]:
         if whole and len(whole) == len(reasons):
             found[prompt_id] = whole[0]
     return found
+
+
+def curves_by_length(grid: Grid) -> JobContext | None:
+    """Return latency and adherence by length; None where no prompt has lengths.
+
+    Most suites have none, and start faster without what draws them.
+    """
+    if not any(split_id(prompt_id)[1] for prompt_id in grid.prompt_ids):
+        return None
+    from pytest_llmbench.analysis.context_curve import job_context
+
+    return job_context(grid, grid.prompt_ids)
 
 
 def _beyond(record: Record | None) -> Beyond | None:

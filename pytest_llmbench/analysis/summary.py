@@ -18,12 +18,11 @@ from pytest_llmbench.analysis.accuracy import (
 )
 from pytest_llmbench.analysis.caching import CacheNote, cache_note
 from pytest_llmbench.analysis.calls import skipped_for
-from pytest_llmbench.analysis.context_curve import JobContext, job_context
 from pytest_llmbench.analysis.cost import JobCost, Terms, job_cost
 from pytest_llmbench.analysis.drift import Drift, WarmAndCold, drift, warm_and_cold
 from pytest_llmbench.analysis.failfast import given_up_reason
 from pytest_llmbench.analysis.failures import failure_modes
-from pytest_llmbench.analysis.fitting import Beyond, beyond_context
+from pytest_llmbench.analysis.fitting import Beyond, beyond_context, curves_by_length
 from pytest_llmbench.analysis.latency import Latency, latency
 from pytest_llmbench.analysis.prompt_summary import PromptSummary, prompt_summaries
 from pytest_llmbench.analysis.retries import RetryCount, retry_count
@@ -35,6 +34,7 @@ from pytest_llmbench.runs.record import OVER_BUDGET, Outcome, Record
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from pytest_llmbench.analysis.context_curve import JobContext
     from pytest_llmbench.analysis.proportion import Proportion
     from pytest_llmbench.checks.verdict import Behaviour, FailureMode
 
@@ -328,7 +328,7 @@ def summarise(
     own = [record for record in records if plan.has(record)]
     planned = lay_out(own, plan.prompt_ids, plan.runs)
     beyond = beyond_context(planned)
-    context = job_context(planned, plan.prompt_ids)
+    context = curves_by_length(planned)
     plan = plan.without(beyond)
     grid = replace(planned, prompt_ids=plan.prompt_ids)
     trials = list(grid)

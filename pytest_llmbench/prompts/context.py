@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from pytest_llmbench.prompts.filler import filler, shortage
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -177,6 +175,8 @@ def with_filler(
     """Put so many characters of filler around a prompt, joints included."""
     if prompt.context is not None:
         position = prompt.context.position
+    from pytest_llmbench.prompts.filler import filler  # most suites need none
+
     joints = len(_JOIN) * (2 if position == "middle" else 1)
     text = filler(_seed(prompt), max(0, chars - joints), payload_of(prompt))
     whole = _laid_out(text, prompt.text, position)
@@ -197,6 +197,8 @@ def payload_of(prompt: Prompt) -> str:
 
 def filler_fault(prompt: Prompt) -> str:
     """Say that a prompt's own words leave none for filler; empty where they do."""
+    from pytest_llmbench.prompts.filler import shortage
+
     word = shortage(payload_of(prompt))
     if not word:
         return ""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from pytest_llmbench.analysis.context_curve import ENOUGH
 from pytest_llmbench.report import numbers
 from pytest_llmbench.report.lines import Line
 
@@ -161,6 +160,8 @@ def _fall(curve: ContextCurve) -> Iterator[tuple[str, str]]:
 
 def fall_text(fall: Fall) -> str:
     """Say from which length on adherence is low, and how sure that is."""
+    from pytest_llmbench.analysis.context_curve import ENOUGH  # loaded by now
+
     limit = numbers.percent(ENOUGH)
     share = fall.adherence
     doubt = "" if fall.is_certain else f"; {limit} is in its interval"
