@@ -5,7 +5,8 @@
     LlmbenchError
     ├── UsageFault              the user's option, spec or setting is wrong
     │   ├── SpecError           a spec or model name that cannot be read
-    │   └── SettingsError       an option, ini value or configuration key
+    │   ├── SettingsError       an option, ini value or configuration key
+    │   └── RecordFault         a line of a stored run that is no record
     ├── SuiteError              a suite file with faults, all of them at once
     ├── CheckBroken             a Python check raised, or returned nonsense
     └── CallError               a call that gave no judgeable reply
