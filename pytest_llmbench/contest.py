@@ -167,11 +167,16 @@ def new_canonical(found: Sequence[Contender], settings: Settings) -> Canonical:
 
 
 def _best(found: Sequence[Contender]) -> dict[str, Contender]:
-    """Return the best promoted contender of each phase: accuracy first, then E2E."""
-    best: dict[str, tuple[tuple[float, float], Contender]] = {}
+    """Return the best promoted contender of each phase.
+
+    First comes who has room for most of the suite, since others can't be held against
+    one who has seen less; then accuracy, then E2E.
+    """
+    best: dict[str, tuple[tuple[float, ...], Contender]] = {}
     for one in _promoted(found):
         job = one.job
-        rank = (job.accuracy or 0.0, -(job.latency.e2e_ms.p50 or 0.0))
+        e2e_ms = job.latency.e2e_ms.p50 or 0.0
+        rank = (-len(job.beyond_context), job.accuracy or 0.0, -e2e_ms)
         if job.phase not in best or rank > best[job.phase][0]:
             best[job.phase] = (rank, one)
     return {phase: one for phase, (_, one) in best.items()}

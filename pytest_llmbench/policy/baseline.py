@@ -32,6 +32,12 @@ class Baseline(Struct, frozen=True, kw_only=True):
     comparability: Mapping[str, object] = field(default_factory=dict)
     prompts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
+    @property
+    def meant(self) -> Mapping[str, str]:
+        """Hash by id of what was meant to be asked, beyond its context or not."""
+        beyond = self.comparability.get("beyond_context")
+        return {**self.prompt_hashes, **(beyond if isinstance(beyond, dict) else {})}
+
     @classmethod
     def of_summary(
         cls, summary: JobSummary, run_id: str, comparability: Mapping[str, object]

@@ -192,7 +192,11 @@ def _baseline_faults(
         yield code, "baseline not comparable: prompt hashes are missing"
         return
     differences = prompt_differences(now, baseline.prompt_hashes)
-    if differences:
+    if differences and not prompt_differences(now, baseline.meant):
+        added = ", ".join(name for name in now if name not in baseline.prompt_hashes)
+        told = f"its model had no room for {added}; docs/context.md says what compares"
+        yield code, f"baseline not comparable: {told}"
+    elif differences:
         yield code, f"baseline not comparable: prompts {'; '.join(differences)}"
 
 

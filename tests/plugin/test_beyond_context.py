@@ -110,10 +110,25 @@ def test_other_sets_do_not_compare(bench: Bench, fake: FakeOllama) -> None:
         "HOLD",
         "baseline_not_comparable",
     )
-    assert "prompts added: L1:1600" in decision["reason"]
+    told = "baseline not comparable: its model had no room for L1:1600; docs/context"
+    assert told in decision["reason"]
     assert not any("beyond" in text for text in decision["differences"])
     assert {one["n"] for one in bench.summary()["job_summaries"]} == {3}
     assert fake.loads
+
+
+def test_who_has_room_for_most_becomes_canonical(
+    bench: Bench, fake: FakeOllama
+) -> None:
+    """A model that was asked less, and was quicker, is none that others must beat."""
+    assert fake.url
+    bench.suite(LONG, "long")
+    bench.run("--model", "large:1b,fake:1b", "--runs", "3")
+    decisions = {one["decision"] for one in bench.summary()["policy_decisions"]}
+    assert decisions == {"PROMOTE"}
+    canonical = json.loads((bench.reports / "canonical.json").read_text("utf-8"))
+    assert LARGE in json.dumps(canonical)
+    assert SMALL not in json.dumps(canonical)
 
 
 def test_runs_may_end_by_themselves(bench: Bench, fake: FakeOllama) -> None:
