@@ -14,7 +14,7 @@ from msgspec.structs import asdict, replace
 from pytest_llmbench.calls.providers import outlives_caller
 from pytest_llmbench.errors import CallError, ContextOverflow, PromptTruncated
 from pytest_llmbench.prompts.context import fronted, nonce, plain, with_filler
-from pytest_llmbench.stretching import Calibration, family_of
+from pytest_llmbench.stretching import Calibration, Key, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from pytest_llmbench.calls.engine import Engine
     from pytest_llmbench.calls.once import Once
     from pytest_llmbench.calls.request import Answer, Target
-    from pytest_llmbench.plan import Trial
-
-_Key = tuple[str, str, str]
+    from pytest_llmbench.plan import Job, Trial
 
 _ENOUGH_TOKENS: Final = 2048
 """Filler is counted with the shortest length from this on: long enough for its mixture
@@ -51,8 +49,10 @@ class Calibrator:
         self._asker = asker
         self._engine = engine
         self._once = once
-        self._faults: dict[_Key, CallError] = {}
+        self._faults: dict[Key, CallError] = {}
         self._news: list[dict[str, Any]] = []
+        self._lengths: dict[Job, dict[str, Trial]] = {}
+        self._ready: set[Job] = set()
 
     def know(self, run_id: str, told: Iterable[dict[str, Any]]) -> None:
         """Take the run's id, and what it has calibrated before, as plain JSON."""
@@ -71,14 +71,14 @@ class Calibrator:
         What fails is told by the trial itself, whose length is then not known; the
         trial's own prompt is tried again each time.
         """
-        if trial.prompt.context is None:
+        if trial.prompt.context is None or trial.job in self._ready:
             return
-        self._faults.pop(_key(trial), None)
-        lengths: defaultdict[_Key, list[Trial]] = defaultdict(list)
+        self._faults.pop(key_of(trial), None)
+        lengths: defaultdict[Key, list[Trial]] = defaultdict(list)
         for one in self._with_lengths(trial):
-            lengths[_key(one)].append(one)
+            lengths[key_of(one)].append(one)
         wanted = [f for f in lengths.values() if not self._is_known(f[0])]
-        wanted = [family for family in wanted if _key(family[0]) not in self._faults]
+        wanted = [family for family in wanted if key_of(family[0]) not in self._faults]
         is_to_unload = bool(wanted) and self._is_cold(trial)
         for family in wanted:
             self._try(family)
@@ -88,6 +88,9 @@ class Calibrator:
         for one in (one for family in lengths.values() for one in family):
             if self._is_known(one):  # built here: no call's clock runs meanwhile
                 self._asker.lengths.build(one)
+        families = (family[0] for family in lengths.values())
+        if all(self._is_known(one) and not self.fault(one) for one in families):
+            self._ready.add(trial.job)
 
     def _is_cold(self, trial: Trial) -> bool:
         """Whether a spec without warm-up finds its model not loaded."""
@@ -103,13 +106,15 @@ class Calibrator:
 
     def fault(self, trial: Trial) -> CallError | None:
         """Return why a trial's length is not known; None if it is, or has none."""
-        return self._faults.get(_key(trial)) if trial.prompt.context else None
+        return self._faults.get(key_of(trial)) if trial.prompt.context else None
 
     def _with_lengths(self, trial: Trial) -> list[Trial]:
         """Return one trial per length of the job's, this one's prompt first."""
-        job = [t for t in self._asker.trials if t.job is trial.job and t.prompt.context]
-        found = {one.prompt.id: one for one in [trial, *job]}
-        asker = self._asker
+        asker, job = self._asker, trial.job
+        if job not in self._lengths:
+            own = (t for t in asker.trials if t.job is job and t.prompt.context)
+            self._lengths[job] = {one.prompt.id: one for one in own}
+        found = {trial.prompt.id: trial, **self._lengths[job]}
         targets = asker.targets(trial.spec.model)
         return [
             one
@@ -133,12 +138,12 @@ class Calibrator:
             try:
                 self._count_all(one)
             except (ContextOverflow, PromptTruncated) as error:
-                self._faults[_key(one)] = error  # a context that no server tells of
+                self._faults[key_of(one)] = error  # a context that no server tells of
             except CallError as error:
-                self._faults[_key(one)] = error
+                self._faults[key_of(one)] = error
                 return
             else:
-                self._faults.pop(_key(one), None)
+                self._faults.pop(key_of(one), None)
                 return
 
     def _count_all(self, trial: Trial) -> None:
@@ -163,7 +168,7 @@ class Calibrator:
         target = self._target(trial)
         work = partial(self._count, trial, target, chars)
         if self._once is not None and outlives_caller(target):
-            key = f"calibration {target} {_key(trial)} {chars}"
+            key = f"calibration {target} {key_of(trial)} {chars}"
             told = self._once.do(key, work)
         else:
             told = work()
@@ -215,7 +220,7 @@ class Calibrator:
                 variant=trial.spec.variant,
                 suite=trial.suite.name,
                 prompt_id=plain(trial.prompt).id,
-                family=family_of(trial.prompt),
+                family=trial.prompt.family,
                 filler_chars=filled.filler_chars if chars else 0,
                 sent_chars=sum(len(message.content) for message in messages),
                 counted_tokens=answer.reply.usage.prompt_tokens,
@@ -225,7 +230,3 @@ class Calibrator:
             )
         )
         return told
-
-
-def _key(trial: Trial) -> _Key:
-    return (trial.job.model, trial.spec.variant, family_of(trial.prompt))

@@ -16,7 +16,6 @@ from pytest_llmbench.prompts.context import (
     SentContext,
     nonce,
     num_ctx_for,
-    plain,
     stretched,
     window,
 )
@@ -29,6 +28,10 @@ if TYPE_CHECKING:
     from pytest_llmbench.plan import Trial
     from pytest_llmbench.prompts.context import Stretched
     from pytest_llmbench.prompts.suite import Json, Prompt
+
+
+Key = tuple[str, str, str]
+"""A model, a variant and the family of a prompt."""
 
 
 class Calibration(Struct, frozen=True, kw_only=True):
@@ -60,7 +63,7 @@ class Calibration(Struct, frozen=True, kw_only=True):
     at: str
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> Key:
         """What was calibrated: a prompt as one model is asked it."""
         return (self.model, self.variant, self.family)
 
@@ -92,7 +95,7 @@ class Lengths:
     def __init__(self) -> None:
         self.run_id = ""
         self.rooms: dict[Target, int] = {}
-        self._calls: dict[tuple[str, str, str], Calibration] = {}
+        self._calls: dict[Key, Calibration] = {}
         self._slopes: dict[str, float | None] = {}
         self._fillers: list[Calibration] = []
         self._built: dict[tuple[str, str, str], Stretched] = {}
@@ -111,7 +114,7 @@ class Lengths:
 
     def has_base(self, trial: Trial) -> bool:
         """Whether it is known what the trial's prompt weighs by itself."""
-        return _key(trial) in self._calls
+        return key_of(trial) in self._calls
 
     def has_slope(self, model: str) -> bool:
         """Whether it is known what a model counts for filler."""
@@ -123,7 +126,7 @@ class Lengths:
         Raises:
             CallError: it was never calibrated.
         """
-        alone = self._calls.get(_key(trial))
+        alone = self._calls.get(key_of(trial))
         if alone is None or not self.has_slope(trial.job.model):
             msg = f"{trial.job.model}: no calibration for {trial.prompt.id}"
             raise CallError(msg)
@@ -239,13 +242,9 @@ def num_ctx_of(
     return num_ctx_for(trial_prompt.tokens, max(map(_limit, same), default=0))
 
 
-def family_of(prompt: Prompt) -> str:
-    """Identify what all lengths of a prompt have in common."""
-    return plain(prompt).hash
-
-
-def _key(trial: Trial) -> tuple[str, str, str]:
-    return (trial.job.model, trial.spec.variant, family_of(trial.prompt))
+def key_of(trial: Trial) -> Key:
+    """Return what has to be calibrated for a trial, as `Calibration.key` names it."""
+    return (trial.job.model, trial.spec.variant, trial.prompt.family)
 
 
 def _slope(alone: Calibration, filled: Calibration) -> float | None:

@@ -210,7 +210,7 @@ def filler_fault(prompt: Prompt) -> str:
 
 def _seed(prompt: Prompt) -> int:
     """Return the filler's seed: one for all lengths of a prompt."""
-    return int(plain(prompt).hash, 16) & _MASK
+    return int(prompt.family, 16) & _MASK
 
 
 def _laid_out(text: str, payload: str, position: Position) -> str:

@@ -136,6 +136,11 @@ class Prompt(Struct, frozen=True, kw_only=True, dict=True):
             return self
         return replace(self, context=replace(self.context, position=position))
 
+    @cached_property
+    def family(self) -> str:
+        """Identify what all its lengths have in common."""
+        return self.hash if self.context is None else replace(self, context=None).hash
+
     def shown(self) -> dict[str, Json]:
         """Return what a reader of reports is shown of it, as plain JSON."""
         return {
