@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 
 from pytest_llmbench.errors import CallError, SuiteError
-from pytest_llmbench.policy.cycles import asked_prompts
+from pytest_llmbench.policy.baseline import asked_prompts
 from pytest_llmbench.policy.discovery import as_given, discover, symptoms_of
 from pytest_llmbench.policy.learning import gains, ranked
 from pytest_llmbench.policy.tried import Conditions, Tried

@@ -87,10 +87,12 @@ def _why_by_density(reply: Reply, request: CallRequest, contexts: Iterable[int])
     says nothing; a count there with far too many characters per token is a cut.
     """
     counted = reply.usage.prompt_tokens
-    for context in contexts if counted else ():
-        sent_chars = sum(len(message.content) for message in request.messages)
-        is_dense = sent_chars / counted > _MAX_CHARS_PER_TOKEN if counted else False
-        if counted and is_dense and _is_cut_count(counted, context):
+    if not counted:
+        return ""
+    sent_chars = sum(len(message.content) for message in request.messages)
+    is_dense = sent_chars / counted > _MAX_CHARS_PER_TOKEN
+    for context in contexts:
+        if is_dense and _is_cut_count(counted, context):
             return (
                 f"the server counted {counted} prompt tokens in a context of {context}"
                 f" for {sent_chars} characters: it cut the prompt; raise num_ctx"

@@ -32,12 +32,6 @@ class Baseline(Struct, frozen=True, kw_only=True):
     comparability: Mapping[str, object] = field(default_factory=dict)
     prompts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
-    @property
-    def meant(self) -> Mapping[str, str]:
-        """Hash by id of what was meant to be asked, beyond its context or not."""
-        beyond = self.comparability.get("beyond_context")
-        return {**self.prompt_hashes, **(beyond if isinstance(beyond, dict) else {})}
-
     @classmethod
     def of_summary(
         cls, summary: JobSummary, run_id: str, comparability: Mapping[str, object]
@@ -78,6 +72,17 @@ class Baseline(Struct, frozen=True, kw_only=True):
                 for prompt in job.get("prompts") or ()
             },
         )
+
+
+def asked_prompts(comparability: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the hash of each prompt that was meant to be asked; None if not told.
+
+    What the model had no room for was meant, too: the suite is the same.
+    """
+    prompts = comparability.get("prompts")
+    if prompts is None:
+        return None
+    return {**prompts, **(comparability.get("beyond_context") or {})}
 
 
 def prompt_differences(now: Mapping[str, str], before: Mapping[str, str]) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_llmbench.policy.baseline import asked_prompts
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -41,17 +43,6 @@ def extract(job: Mapping[str, Any]) -> dict[str, Any]:
             **{name: key.get(name) for name in _CONDITIONS},
         },
     }
-
-
-def asked_prompts(comparability: Mapping[str, Any]) -> dict[str, str] | None:
-    """Return the hash of each prompt that was meant to be asked; None if not told.
-
-    What the model had no room for was meant, too: the suite is the same.
-    """
-    prompts = comparability.get("prompts")
-    if prompts is None:
-        return None
-    return {**prompts, **(comparability.get("beyond_context") or {})}
 
 
 def decisions_by_spec(

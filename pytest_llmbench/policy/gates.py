@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmbench.policy.baseline import prompt_differences
+from pytest_llmbench.policy.baseline import asked_prompts, prompt_differences
 from pytest_llmbench.policy.gate import GateResult
 from pytest_llmbench.policy.regression import absent, regression_gate
 
@@ -192,7 +192,8 @@ def _baseline_faults(
         yield code, "baseline not comparable: prompt hashes are missing"
         return
     differences = prompt_differences(now, baseline.prompt_hashes)
-    if differences and not prompt_differences(now, baseline.meant):
+    meant = asked_prompts(baseline.comparability) or baseline.prompt_hashes
+    if differences and not prompt_differences(now, meant):
         added = ", ".join(name for name in now if name not in baseline.prompt_hashes)
         told = f"its model had no room for {added}; docs/context.md says what compares"
         yield code, f"baseline not comparable: {told}"

@@ -96,7 +96,7 @@ class Chart(Struct, frozen=True, kw_only=True):
         head, rows: the data as text cells.
         legend: names of its lines or parts, in the order of their colours.
         x: what its horizontal axis shows.
-        axis: that axis, where there are series.
+        axis: that axis; None for bars.
         unit: of its values.
         series, histograms, bars: what is drawn, one of them; for another drawing.
     """
@@ -202,6 +202,7 @@ def distributions(words: Words, rows: Sequence[Row]) -> Chart:
         head=("spec", "n", "least", "p50", "p95", "most"),
         rows=table,
         x=words.x,
+        axis=axis,
         histograms=tuple(rows),
     )
 

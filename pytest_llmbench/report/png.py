@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_llmbench.analysis.percentiles import percentile
 from pytest_llmbench.masking import masked_text
-from pytest_llmbench.report.axes import Axis
 from pytest_llmbench.report.charts import tick_text
 from pytest_llmbench.report.plain import plain
 
@@ -103,7 +102,7 @@ def _spreads(axes: Axes, chart: Chart) -> None:
     names = [_safe(row.name) for row in chart.histograms]
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    if Axis.over_times([v for row in chart.histograms for v in row.values]).is_log:
+    if chart.axis is not None and chart.axis.is_log:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
     else:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from made_cycles import COLD, WARM, make_job
 from made_records import MAIN_EXAMPLE
 
+from pytest_llmbench.policy.baseline import asked_prompts
 from pytest_llmbench.policy.cycles import (
-    asked_prompts,
     best_promoted,
     decisions_by_spec,
     extract,
